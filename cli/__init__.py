@@ -1,0 +1,1 @@
+"""The `carousel` command: one file per command, the only code that knows both halves."""

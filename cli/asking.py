@@ -1,0 +1,67 @@
+"""Two ways to ask a model: through a server, or by loading its bundle here."""
+
+from __future__ import annotations
+
+import asyncio
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import orjson
+from prometheus_client import CollectorRegistry
+
+from service.api.call import Call
+from service.api.predict import PredictDoor
+from service.batching.clock import LoopClock
+from service.errors import NotFound
+from service.predictor import Predictor
+from service.repository.loader import Loader
+from service.repository.registry import Registry
+from service.repository.scanner import bundle_folders
+from service.settings import Settings
+from service.telemetry.metrics import Metrics
+
+_TIMEOUT_S = 60.0
+
+
+class Refused(Exception):
+    """The server did not answer, or answered with a refusal."""
+
+
+def ask_server(url: str, model: str, body: bytes) -> dict[str, Any]:
+    """POST to a server's /predict; raises Refused with its words."""
+    if not url.startswith(("http://", "https://")):
+        raise Refused(f"{url}: expected http://… or https://…")
+    request = urllib.request.Request(  # noqa: S310 - the scheme is checked above
+        f"{url.rstrip('/')}/predict/{quote(model)}", body, {"Content-Type": "application/json"}
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as response:  # noqa: S310
+            answer: dict[str, Any] = orjson.loads(response.read())
+    except urllib.error.HTTPError as failure:
+        raise Refused(f"{failure.code}: {failure.read().decode(errors='replace')}") from None
+    except urllib.error.URLError as failure:
+        raise Refused(f"{url}: {failure.reason}") from None
+    return answer
+
+
+def ask_bundle(models_dir: Path, model: str, body: bytes) -> dict[str, Any]:
+    """Load the latest version and ask it, by the same path a request takes in the server."""
+    return asyncio.run(_ask_bundle(models_dir, model, body))
+
+
+async def _ask_bundle(models_dir: Path, model: str, body: bytes) -> dict[str, Any]:
+    folders = [folder for folder in bundle_folders(models_dir) if folder.parent.name == model]
+    if not folders:
+        raise NotFound(f"model: there is no {model} in {models_dir}")
+    settings, clock, registry = Settings(models_dir=models_dir), LoopClock(), Registry()
+    loader = Loader(settings, Metrics(CollectorRegistry()), clock)
+    registry.add(await loader.load(folders[-1]))
+    try:
+        door = PredictDoor(Predictor(registry, settings, clock))
+        answer: dict[str, Any] = orjson.loads(await door(Call(model, None, {}, body, lambda: False)))
+    finally:
+        await registry.close()
+    return answer

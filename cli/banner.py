@@ -1,0 +1,42 @@
+"""What `carousel serve` says once it listens: where everything is, and a request that works."""
+
+from __future__ import annotations
+
+import orjson
+
+from cli.console import out
+from service.api.examples import predict_example
+from service.app import Carousel
+from service.repository.manifest import Task
+from service.repository.served_model import ServedModel
+
+
+def print_banner(carousel: Carousel, address: str) -> None:
+    """Print the addresses and a `curl` line with a real sequence."""
+    models = carousel.registry.models
+    out.print(f"\nCarousel serves {len(models)} models: {', '.join(model.manifest.name for model in models)}")
+    for title, path in (("page", "/"), ("docs", "/docs"), ("metrics", "/metrics")):
+        out.print(f"  {title:<8} {address}{path}")
+    showpiece = _showpiece(models)
+    if showpiece is not None:
+        out.print(f"\nTry it; the answer is {_due_label(showpiece)}:\n")
+        # Plain print: a wrapped line could not be pasted.
+        print(_curl(showpiece, address), flush=True)  # noqa: T201
+
+
+def _showpiece(models: list[ServedModel]) -> ServedModel | None:
+    """The smallest real sequence with a label for an answer."""
+    classifiers = [
+        model for model in models if model.manifest.task is Task.CLASSIFICATION and model.golden.sequences
+    ]
+    return min(classifiers, key=lambda model: model.golden.sequences[0].size, default=None)
+
+
+def _due_label(model: ServedModel) -> str:
+    labels = model.manifest.output.labels or ()
+    return labels[int(model.golden.outputs[0].argmax())]
+
+
+def _curl(model: ServedModel, address: str) -> str:
+    body = orjson.dumps(predict_example(model)).decode()
+    return f"curl -s {address}/predict/{model.manifest.name} -H 'Content-Type: application/json' -d '{body}'"

@@ -1,0 +1,63 @@
+"""What the doctor looks at."""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from service.errors import InvalidBundle
+from service.repository.scanner import bundle_folders, read_bundle
+from service.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at; `is_needed` where serving cannot do without."""
+
+    subject: str
+    found: str
+    is_good: bool
+    is_needed: bool
+    remedy: str = ""
+
+
+def all_findings() -> list[Finding]:
+    """Everything that matters for serving and training on this machine."""
+    return [
+        Finding("Python", platform.python_version(), True, True),
+        Finding("processors", str(os.cpu_count()), True, True),
+        _package("carousel-serve", True, "pip install carousel-serve"),
+        _onnxruntime(),
+        _package("torch", False, "only to train and export: pip install 'carousel-serve[export]'"),
+        _package("onnx", False, "only to export and import: pip install 'carousel-serve[export]'"),
+        _bundles(Settings().models_dir),
+    ]
+
+
+def _package(name: str, is_needed: bool, remedy: str) -> Finding:
+    try:
+        return Finding(name, version(name), True, is_needed)
+    except PackageNotFoundError:
+        return Finding(name, "not installed", False, is_needed, remedy)
+
+
+def _onnxruntime() -> Finding:
+    try:
+        import onnxruntime
+    except ImportError as failure:
+        remedy = "pip install 'carousel-serve[cpu]' (or [gpu])"
+        return Finding("ONNX Runtime", str(failure), False, True, remedy)
+    providers = ", ".join(onnxruntime.get_available_providers())
+    return Finding("ONNX Runtime", f"{onnxruntime.__version__} ({providers})", True, True)
+
+
+def _bundles(models_dir: Path) -> Finding:
+    try:
+        count = len([read_bundle(folder) for folder in bundle_folders(models_dir)])
+    except InvalidBundle as failure:
+        return Finding("bundles", failure.message, False, True, "carousel release NAME, or restore the file")
+    remedy = f"put bundles into {models_dir}/<name>/<version>/, or set CAROUSEL_MODELS_DIR"
+    return Finding("bundles", f"{count} in {models_dir}, all files verified", count > 0, True, remedy)

@@ -1,0 +1,38 @@
+"""`carousel models`: what is in a folder of bundles."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def models(
+    models_dir: Annotated[Path, typer.Option(help="Folder of bundles, <name>/<version>/.")] = Path("models"),
+) -> None:
+    """List the bundles of a folder with what they take, give and reach; verifies every file."""
+    from rich.table import Table
+
+    from cli.console import err, out, told
+    from service.errors import InvalidBundle
+    from service.repository.scanner import bundle_folders, read_bundle
+
+    table = Table(
+        "model", "version", "kind", "task", "step", "measured on sealed test data", box=None, pad_edge=False
+    )
+    is_sound = True
+    with told(InvalidBundle):
+        folders = list(bundle_folders(models_dir))
+    for folder in folders:
+        try:
+            manifest = read_bundle(folder).manifest
+        except InvalidBundle as failure:
+            err.print(f"[red]refused[/red]: {failure.message}")
+            is_sound = False
+            continue
+        quality = ", ".join(f"{q.metric} {q.value:g} {q.unit}" for q in manifest.quality)
+        step = "symbol" if manifest.step.symbols else " x ".join(map(str, manifest.step.shape))
+        table.add_row(manifest.name, manifest.version, manifest.kind, manifest.task, step, quality)
+    out.print(table)
+    raise typer.Exit(0 if is_sound else 1)

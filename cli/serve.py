@@ -1,0 +1,28 @@
+"""`carousel serve`: serve every bundle in a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
+    models_dir: Annotated[Path | None, typer.Option(help="Folder of bundles, <name>/<version>/.")] = None,
+    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
+) -> None:
+    """Serve every bundle of a folder over HTTP. Further settings: environment variables CAROUSEL_*."""
+    from pydantic import ValidationError
+
+    from cli.banner import print_banner
+    from cli.console import told
+    from service.server import serve as run
+    from service.settings import Settings
+
+    given: dict[str, Any] = {"host": host, "port": port, "models_dir": models_dir, "log_level": log_level}
+    with told(ValidationError):
+        settings = Settings(**{name: value for name, value in given.items() if value is not None})
+    raise typer.Exit(run(settings, print_banner))

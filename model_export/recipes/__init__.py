@@ -1,0 +1,1 @@
+"""The bundled models' recipes, one file each, by bundle name."""

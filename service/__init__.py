@@ -1,0 +1,1 @@
+"""The inference server: sequences in, answers out, batched by measured cost."""

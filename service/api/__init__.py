@@ -1,0 +1,1 @@
+"""The doors: they translate between a wire format and the predictor, and decide nothing."""

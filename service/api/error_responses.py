@@ -1,0 +1,63 @@
+"""The one place where an error becomes an HTTP answer."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import orjson
+import structlog
+from starlette.requests import Request
+from starlette.responses import Response
+
+from service.errors import CarouselError, Overloaded
+from service.telemetry.metrics import Metrics
+
+_logger = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorAnswer:
+    """Status, extra headers and body of a refusal."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+
+
+class ErrorResponses:
+    """Words errors as `{"error": …}`, counts them by reason, and logs what is our fault."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._rejected = metrics.rejected
+
+    def answer(self, failure: Exception, request_id: str, path: str) -> ErrorAnswer:
+        """What the caller is told; an error we did not foresee is a 500 without its inner words."""
+        if not isinstance(failure, CarouselError):
+            _logger.error("request failed", request_id=request_id, path=path, exc_info=failure)
+            self._rejected.labels("internal").inc()
+            return ErrorAnswer(500, [], _body("internal error: see the server's log for this request id"))
+        self._rejected.labels(failure.reason).inc()
+        log = _logger.warning if failure.http_status >= 500 else _logger.debug
+        log(
+            "request refused",
+            request_id=request_id,
+            path=path,
+            status=failure.http_status,
+            reason=failure.reason,
+            error=failure.message,
+        )
+        headers = []
+        if isinstance(failure, Overloaded):
+            headers.append((b"retry-after", str(max(1, math.ceil(failure.retry_after_s))).encode()))
+        return ErrorAnswer(failure.http_status, headers, _body(failure.message))
+
+    async def handle(self, request: Request, failure: Exception) -> Response:
+        """The same for FastAPI's own routes."""
+        answer = self.answer(failure, request.headers.get("x-request-id", ""), request.url.path)
+        headers = {name.decode(): value.decode() for name, value in answer.headers}
+        return Response(answer.body, answer.status, headers, media_type="application/json")
+
+
+def _body(message: str) -> bytes:
+    return orjson.dumps({"error": message})

@@ -1,0 +1,31 @@
+"""JSON bodies: parsed once, and complained about by field."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from service.errors import InvalidRequest
+
+
+def parsed_object(body: bytes, allowed: frozenset[str]) -> dict[str, Any]:
+    """The body as an object with no keys but `allowed`; raises InvalidRequest saying where it breaks."""
+    try:
+        parsed = orjson.loads(body)
+    except orjson.JSONDecodeError as failure:
+        hint = "; NaN and Infinity are not JSON" if b"NaN" in body or b"Infinity" in body else ""
+        raise InvalidRequest(f"body: not valid JSON: {failure}{hint}") from None
+    if not isinstance(parsed, dict):
+        raise InvalidRequest("body: expected a JSON object")
+    if not parsed.keys() <= allowed:
+        unknown = ", ".join(sorted(parsed.keys() - allowed))
+        raise InvalidRequest(f"body: unknown field {unknown}, known are {', '.join(sorted(allowed))}")
+    return parsed
+
+
+def positive_number(value: Any, field: str) -> float:
+    """A finite number above zero; raises InvalidRequest."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
+        raise InvalidRequest(f"{field}: expected a number above 0")
+    return float(value)

@@ -1,0 +1,138 @@
+"""OpenAPI for the hot routes, which FastAPI never sees, with examples from the bundles in service."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.metadata import version as package_version
+from typing import Any
+
+from fastapi import FastAPI
+
+from service.api.examples import infer_example, predict_example
+from service.repository.registry import Registry
+from service.repository.served_model import ServedModel
+
+# Larger examples (wind fields) would make the page unreadable.
+_MOST_NUMBERS = 400
+_REFUSALS = {
+    "400": "malformed, ragged, wrong shape or type, or not finite; names the field",
+    "404": "no such model or version",
+    "413": "body, sequence or request too large",
+    "415": "a content type other than application/json",
+    "429": "the queue is full; Retry-After says when to come back",
+    "500": "the engine could not run this sequence",
+    "503": "loading, draining, or no healthy engine",
+    "504": "the deadline passed before the answer",
+}
+
+
+def describe() -> dict[str, Any]:
+    """Title, version and text of the documentation."""
+    return {
+        "title": "Carousel",
+        "version": package_version("carousel-serve"),
+        "summary": "An inference server for LSTMs",
+        "description": "Sequences of any length in, answers out. Send raw values: the model normalises.",
+    }
+
+
+def document_hot_routes(app: FastAPI, registry: Registry) -> None:
+    """Make the application's OpenAPI schema include the hot routes."""
+    schema_of_routes = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            schema = schema_of_routes()
+            models = list(_documentable(registry.models))
+            schema["paths"]["/predict/{model}"] = {"post": _predict_operation(models)}
+            schema["paths"]["/v2/models/{model}/infer"] = {"post": _infer_operation(models)}
+        return app.openapi_schema or {}
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _documentable(models: list[ServedModel]) -> Iterator[ServedModel]:
+    for model in models:
+        if model.golden.sequences and model.golden.sequences[0].size <= _MOST_NUMBERS:
+            yield model
+
+
+def _predict_operation(models: list[ServedModel]) -> dict[str, Any]:
+    values = {"type": "array", "description": "steps x step shape, nested lists", "items": {}}
+    sequence = {"oneOf": [values, {"type": "string", "description": "text, where a step is a symbol"}]}
+    properties = {
+        "sequence": sequence,
+        "sequences": {"type": "array", "items": sequence, "minItems": 1},
+        "timeout_ms": {"type": "number", "exclusiveMinimum": 0},
+        "include_outputs": {
+            "type": "boolean",
+            "description": "add the model's raw output, per step if it has one",
+        },
+    }
+    examples = {model.manifest.name: {"value": predict_example(model)} for model in models}
+    return _operation(
+        "Predict", "Plain JSON: one sequence or several of any lengths.", properties, examples, _PREDICTION
+    )
+
+
+def _infer_operation(models: list[ServedModel]) -> dict[str, Any]:
+    properties = {
+        "id": {"type": "string"},
+        "parameters": {"type": "object", "description": "timeout: microseconds"},
+        "inputs": {"type": "array", "items": {"type": "object"}, "minItems": 1},
+        "outputs": {"type": "array", "items": {"type": "object"}},
+    }
+    examples = {model.manifest.name: {"value": infer_example(model)} for model in models}
+    text = "sequence [batch, time, *step], with lengths [batch] where rows differ in length."
+    return _operation("Infer (Open Inference Protocol)", text, properties, examples, _INFERENCE)
+
+
+def _operation(
+    summary: str,
+    description: str,
+    properties: dict[str, Any],
+    examples: dict[str, Any],
+    answer: dict[str, Any],
+) -> dict[str, Any]:
+    schema = {"type": "object", "properties": properties, "additionalProperties": False}
+    refusals = {
+        status: {"description": text, "content": {"application/json": {"schema": _ERROR}}}
+        for status, text in _REFUSALS.items()
+    }
+    return {
+        "tags": ["Predictions"],
+        "summary": summary,
+        "description": description,
+        "parameters": [{"name": "model", "in": "path", "required": True, "schema": {"type": "string"}}],
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": schema, "examples": examples}},
+        },
+        "responses": {
+            "200": {"description": "the answer", "content": {"application/json": {"schema": answer}}},
+            **refusals,
+        },
+    }
+
+
+_ERROR = {"type": "object", "properties": {"error": {"type": "string"}}, "required": ["error"]}
+_PREDICTION = {
+    "type": "object",
+    "properties": {
+        "model": {"type": "string"},
+        "version": {"type": "string"},
+        "device": {"type": "string", "description": "what computed it"},
+        "predictions": {"type": "array", "items": {"type": "object"}},
+        "timings_ms": {"type": "object", "additionalProperties": {"type": "number"}},
+    },
+}
+_INFERENCE = {
+    "type": "object",
+    "properties": {
+        "model_name": {"type": "string"},
+        "model_version": {"type": "string"},
+        "id": {"type": "string"},
+        "parameters": {"type": "object"},
+        "outputs": {"type": "array", "items": {"type": "object"}},
+    },
+}

@@ -1,0 +1,95 @@
+"""POST /predict/{model}: plain JSON in, answers in the model's own words out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import orjson
+
+from service.api.call import Call, check_media_type
+from service.api.json_body import parsed_object, positive_number
+from service.domain.answers import Answer
+from service.domain.inference import InferRequest, InferResult
+from service.domain.sequences import nested_list_array
+from service.domain.tensors import Array
+from service.errors import InvalidRequest
+from service.predictor import Predictor
+from service.repository.served_model import ServedModel
+
+_FIELDS = frozenset({"sequence", "sequences", "timeout_ms", "include_outputs"})
+_ACCEPTED = (b"application/json",)
+
+
+class PredictDoor:
+    """One sequence or several, of any lengths, as nested lists or, where steps are symbols, as text."""
+
+    def __init__(self, predictor: Predictor) -> None:
+        self._predictor = predictor
+
+    async def __call__(self, call: Call) -> bytes:
+        check_media_type(call.headers, _ACCEPTED)
+        model = self._predictor.registry.find(call.model, call.version)
+        request = parsed_object(call.body, _FIELDS)
+        sequences = _sequences(request, model)
+        timeout_ms = request.get("timeout_ms")
+        result = await self._predictor.infer(
+            InferRequest(
+                model=call.model,
+                version=call.version,
+                sequences=sequences,
+                timeout_s=None if timeout_ms is None else positive_number(timeout_ms, "timeout_ms") / 1000,
+                is_abandoned=call.is_abandoned,
+            )
+        )
+        return _worded(model, sequences, result, bool(request.get("include_outputs")))
+
+
+def _sequences(request: dict[str, Any], model: ServedModel) -> list[Array]:
+    if ("sequence" in request) == ("sequences" in request):
+        raise InvalidRequest("body: expected either sequence (one) or sequences (a list of them)")
+    if "sequence" in request:
+        return [_sequence(request["sequence"], model, "sequence")]
+    several = request["sequences"]
+    if not isinstance(several, list):
+        raise InvalidRequest("sequences: expected a list of sequences")
+    return [_sequence(values, model, f"sequences[{index}]") for index, values in enumerate(several)]
+
+
+def _sequence(values: Any, model: ServedModel, field: str) -> Array:
+    if isinstance(values, str) and model.symbol_ids:
+        return _symbol_ids(values, model.symbol_ids, field)
+    return nested_list_array(values, field)
+
+
+def _symbol_ids(text: str, ids: dict[str, int], field: str) -> Array:
+    try:
+        return np.array([ids[symbol] for symbol in text], dtype=np.int32)
+    except KeyError as missing:
+        symbol = missing.args[0]
+        raise InvalidRequest(
+            f"{field}: character {text.index(symbol)}, {symbol!r}, is not one of the model's symbols"
+        ) from None
+
+
+def _worded(model: ServedModel, sequences: list[Array], result: InferResult, with_outputs: bool) -> bytes:
+    answers: list[Answer] = [
+        model.wording(output, sequence) for output, sequence in zip(result.outputs, sequences, strict=True)
+    ]
+    if with_outputs:
+        for answer, output in zip(answers, result.outputs, strict=True):
+            answer["output"] = output.tolist()
+    timings = result.timings
+    return orjson.dumps(
+        {
+            "model": result.model,
+            "version": result.version,
+            "device": result.device,
+            "predictions": answers,
+            "timings_ms": {
+                "queue": round(timings.queue_s * 1e3, 3),
+                "batch": round(timings.batch_s * 1e3, 3),
+                "compute": round(timings.compute_s * 1e3, 3),
+            },
+        }
+    )

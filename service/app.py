@@ -1,0 +1,99 @@
+"""The composition root: the one place where the parts meet."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+from starlette.types import Receive, Scope, Send
+
+from service.api.call import BodyLimits
+from service.api.error_responses import ErrorResponses
+from service.api.front import Front, HotRoute
+from service.api.metrics_page import metrics_route
+from service.api.open_inference.infer import InferDoor
+from service.api.open_inference.metadata import metadata_routes
+from service.api.openapi import describe, document_hot_routes
+from service.api.predict import PredictDoor
+from service.batching.clock import LoopClock
+from service.dashboard.routes import dashboard_routes
+from service.errors import CarouselError, InvalidBundle
+from service.predictor import Predictor
+from service.repository.loader import Loader
+from service.repository.registry import Registry
+from service.repository.scanner import bundle_folders
+from service.settings import Settings
+from service.telemetry.metrics import Metrics
+
+_logger = structlog.get_logger()
+
+
+class Carousel:
+    """One server: an ASGI application with its models, and whether it is ready."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.metrics = Metrics(CollectorRegistry())
+        self.registry = Registry()
+        self.is_ready = False
+        errors = ErrorResponses(self.metrics)
+        self._clock = LoopClock()
+        predictor = Predictor(self.registry, settings, self._clock)
+        self._asgi = Front(
+            self._fastapi(errors),
+            [
+                HotRoute("/predict", "", PredictDoor(predictor)),
+                HotRoute("/v2/models", "/infer", InferDoor(predictor)),
+            ],
+            BodyLimits(settings.max_body_bytes, settings.body_timeout_s),
+            errors,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._asgi(scope, receive, send)
+
+    def drain(self) -> None:
+        """Say 'not ready' from now on; what is accepted is still answered."""
+        self._set_ready(False)
+
+    def _fastapi(self, errors: ErrorResponses) -> FastAPI:
+        app = FastAPI(lifespan=self._lifespan, **describe())
+        app.add_exception_handler(CarouselError, errors.handle)
+        app.include_router(metadata_routes(self.registry, lambda: self.is_ready))
+        app.include_router(metrics_route(self.metrics.registry))
+        app.include_router(dashboard_routes(self.registry))
+        document_hot_routes(app, self.registry)
+        return app
+
+    @asynccontextmanager
+    async def _lifespan(self, _: FastAPI) -> AsyncIterator[None]:
+        await self._load()
+        self._set_ready(True)
+        try:
+            yield
+        finally:
+            self._set_ready(False)
+            await self.registry.close()
+            _logger.info("stopped")
+
+    async def _load(self) -> None:
+        loader = Loader(self.settings, self.metrics, self._clock)
+        for folder in bundle_folders(self.settings.models_dir):
+            name = folder.parent.name
+            if self.settings.models is not None and name not in self.settings.models:
+                continue
+            try:
+                self.registry.add(await loader.load(folder))
+            except InvalidBundle as failure:
+                self.registry.add_failure(name, failure.message)
+                _logger.error("bundle refused", model=name, error=failure.message)  # noqa: TRY400 - says it all
+        if not self.registry.models:
+            raise InvalidBundle(f"{self.settings.models_dir}: holds no bundle that can be served")
+        _logger.info("models loaded", count=len(self.registry.models))
+
+    def _set_ready(self, is_ready: bool) -> None:
+        self.is_ready = is_ready
+        self.metrics.is_ready.set(is_ready)

@@ -1,0 +1,1 @@
+"""What runs a batch: one adapter per runtime, all behind the same four methods."""

@@ -1,0 +1,62 @@
+"""What a batch costs on this engine, learned from what batches did cost."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+
+_RECENT = 64
+_REFIT_EVERY = 32
+
+
+class CostModel:
+    """Predicts seconds as `call + step * padded_steps + row_step * padded_steps * rows`.
+
+    The three parts are what a recurrent batch is made of: a fixed price per call, a price per
+    time step that no row can avoid (steps follow each other), and a price per row and step.
+    """
+
+    def __init__(self) -> None:
+        self._calibration: list[tuple[int, int, float]] = []
+        self._recent: deque[tuple[int, int, float]] = deque(maxlen=_RECENT)
+        self._unfitted = 0
+        self.call_s, self.step_s, self.row_step_s = 1e-4, 1e-5, 1e-6
+
+    def seconds(self, rows: int, padded_steps: int) -> float:
+        """The predicted time of one batch."""
+        return self.call_s + padded_steps * (self.step_s + self.row_step_s * rows)
+
+    def calibrate(self, observations: list[tuple[int, int, float]]) -> None:
+        """Learn from warm-up runs `(rows, padded_steps, seconds)`; they keep later fits well-posed."""
+        self._calibration = list(observations)
+        self._fit()
+
+    def observe(self, rows: int, padded_steps: int, seconds: float) -> None:
+        """Learn from a batch that ran."""
+        self._recent.append((rows, padded_steps, seconds))
+        self._unfitted += 1
+        if self._unfitted >= _REFIT_EVERY:
+            self._fit()
+
+    def _fit(self) -> None:
+        self._unfitted = 0
+        points = np.array([*self._calibration, *self._recent], dtype=np.float64)
+        rows, steps, seconds = points.T
+        # Relative errors count, else one long batch outweighs all short ones.
+        terms = np.stack([np.ones_like(rows), steps, steps * rows], axis=1) / seconds[:, None]
+        self.call_s, self.step_s, self.row_step_s = _non_negative_fit(terms)
+
+
+def _non_negative_fit(terms: np.ndarray) -> tuple[float, float, float]:
+    """Least squares for `terms @ x = 1`, x >= 0: the most negative part becomes 0, the rest is refitted."""
+    active = [0, 1, 2]
+    solution = np.zeros(3)
+    while active:
+        fitted = np.linalg.lstsq(terms[:, active], np.ones(len(terms)), rcond=None)[0]
+        if fitted.min() >= 0:
+            solution[active] = fitted
+            break
+        active.pop(int(fitted.argmin()))
+    call_s, step_s, row_step_s = (float(part) for part in solution)
+    return call_s, step_s, row_step_s

@@ -1,0 +1,24 @@
+"""The contract between the predictor and a scheduler: two policies, one interface."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from service.batching.ticket import Ticket
+
+
+class Scheduler(Protocol):
+    """Takes tickets and sees to it that each is answered, refused or abandoned, exactly once."""
+
+    @property
+    def waiting(self) -> int:
+        """Tickets not yet running."""
+        ...
+
+    def submit(self, tickets: list[Ticket]) -> None:
+        """Queue all of them or none; raises Overloaded or Unavailable."""
+        ...
+
+    async def stop(self) -> None:
+        """Take no more, finish what was taken."""
+        ...

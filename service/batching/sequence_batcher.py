@@ -1,0 +1,155 @@
+"""Batches whole sequences: runs at once when the engine is idle, forms batches while it is busy."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+import numpy as np
+
+from service.backends.engine_thread import EngineThread, Outcome
+from service.batching.clock import Clock
+from service.batching.cost_model import CostModel
+from service.batching.length_queue import BatchLimits, LengthQueue
+from service.batching.padding import PaddedBuffer, row_output
+from service.batching.ticket import RowResult, Ticket
+from service.domain.batches import BatchResult
+from service.domain.signature import Signature
+from service.errors import EngineFailed, Overloaded, Unavailable
+from service.telemetry.metrics import ModelMetrics
+
+
+@dataclass(frozen=True, slots=True)
+class QueueBounds:
+    """How much may wait for one model before the next caller is refused."""
+
+    max_rows: int
+    max_bytes: int
+
+
+class SequenceBatcher:
+    """One engine's scheduler for models that are given whole sequences.
+
+    Lives on the event loop, so nothing here needs a lock. At most one batch is with the engine;
+    what arrives meanwhile waits and is what the next batch is formed from.
+    """
+
+    def __init__(
+        self,
+        signature: Signature,
+        engine: EngineThread,
+        cost: CostModel,
+        limits: BatchLimits,
+        bounds: QueueBounds,
+        clock: Clock,
+        metrics: ModelMetrics,
+    ) -> None:
+        self._signature = signature
+        self._engine = engine
+        self._cost = cost
+        self._bounds = bounds
+        self._clock = clock
+        self._metrics = metrics
+        self._queue = LengthQueue(cost, limits)
+        self._buffer = PaddedBuffer(signature)
+        self._halves: list[list[Ticket]] = []
+        self._is_busy = False
+        self._is_stopping = False
+        self._loop = asyncio.get_running_loop()
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    @property
+    def waiting(self) -> int:
+        return self._queue.waiting_rows
+
+    def submit(self, tickets: list[Ticket]) -> None:
+        """Queue all tickets or none; raises Overloaded when the queue has no room for them."""
+        if self._is_stopping:
+            raise Unavailable("the server is draining: it finishes what it has and takes no more")
+        self._refuse_when_full(tickets)
+        for ticket in tickets:
+            self._queue.add(ticket)
+        self._wake()
+
+    async def stop(self) -> None:
+        self._is_stopping = True
+        await self._idle.wait()
+
+    def _refuse_when_full(self, tickets: list[Ticket]) -> None:
+        rows = self._queue.waiting_rows + len(tickets)
+        size = self._queue.waiting_bytes + sum(ticket.sequence.nbytes for ticket in tickets)
+        # An empty queue takes anything that passed the body limit, else a large request could never run.
+        if self._queue.waiting_rows and (rows > self._bounds.max_rows or size > self._bounds.max_bytes):
+            raise Overloaded(
+                f"the queue is full: {self._queue.waiting_rows} sequences wait", self._queue.queued_seconds()
+            )
+
+    def _wake(self) -> None:
+        """Dispatch after the callbacks already due: requests read in the same turn share the batch."""
+        if not self._is_busy:
+            self._is_busy = True
+            self._idle.clear()
+            self._loop.call_soon(self._dispatch)
+
+    def _dispatch(self) -> None:
+        now = self._clock.now()
+        tickets = self._halves.pop() if self._halves else self._queue.take(now)
+        if not tickets:
+            self._is_busy = False
+            self._idle.set()
+            return
+        for ticket in tickets:
+            ticket.started_s = now
+        batch = self._buffer.fill(tickets)
+
+        def finished(outcome: Outcome) -> None:
+            self._finished(tickets, batch.padded_steps, now, outcome)
+
+        self._engine.submit(batch, finished)
+
+    def _finished(self, tickets: list[Ticket], padded_steps: int, started_s: float, outcome: Outcome) -> None:
+        ended_s = self._clock.now()
+        if isinstance(outcome, Exception):
+            self._bisect(tickets, outcome)
+            self._dispatch()
+            return
+        # The engine gets its next batch before this one is handed out.
+        self._dispatch()
+        self._cost.observe(len(tickets), padded_steps, ended_s - started_s)
+        self._hand_out(tickets, outcome, ended_s - started_s)
+        self._metrics.batch_ran(
+            outcome.device,
+            outcome.compute_s,
+            padded_steps,
+            [ticket.steps for ticket in tickets],
+            [ticket.started_s - ticket.arrived_s for ticket in tickets],
+        )
+
+    def _bisect(self, tickets: list[Ticket], failure: Exception) -> None:
+        """A batch that fails is run again in halves, until the sequence that fails is alone."""
+        if len(tickets) == 1:
+            error = failure if isinstance(failure, EngineFailed) else EngineFailed(str(failure))
+            tickets[0].fail(error)
+            return
+        middle = len(tickets) // 2
+        self._halves += [half for half in (tickets[middle:], tickets[:middle]) if half]
+
+    def _hand_out(self, tickets: list[Ticket], result: BatchResult, batch_s: float) -> None:
+        is_finite = bool(np.isfinite(result.output).all())
+        for row, ticket in enumerate(tickets):
+            output = row_output(result, self._signature, row, ticket.steps)
+            if not is_finite and not np.isfinite(output).all():
+                ticket.fail(EngineFailed("the engine's output is not finite for this sequence"))
+                continue
+            ticket.resolve(
+                RowResult(
+                    output,
+                    tuple(state[row] for state in result.states),
+                    result.device,
+                    ticket.started_s - ticket.arrived_s,
+                    batch_s,
+                    result.compute_s,
+                    len(tickets),
+                )
+            )

@@ -1,0 +1,79 @@
+"""One waiting sequence."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from service.domain.tensors import Array
+from service.errors import DeadlineExceeded
+
+
+@dataclass(frozen=True, slots=True)
+class RowResult:
+    """One sequence's share of a batch: its own output and states, and where the time went."""
+
+    output: Array
+    states: tuple[Array, ...]
+    device: str
+    queue_s: float
+    batch_s: float
+    compute_s: float
+    batch_rows: int
+
+
+class Ticket:
+    """A sequence that waits for its answer; whatever becomes of its batch-mates, it is answered once.
+
+    `states` are the row's own (None: a fresh sequence). `is_abandoned` asks whether the caller has
+    left without telling the event loop, as HTTP clients do.
+    """
+
+    __slots__ = ("arrived_s", "expiry", "future", "is_abandoned", "sequence", "started_s", "states", "steps")
+
+    def __init__(
+        self,
+        sequence: Array,
+        states: tuple[Array, ...] | None,
+        future: asyncio.Future[RowResult],
+        arrived_s: float,
+        is_abandoned: Callable[[], bool] | None = None,
+    ) -> None:
+        self.sequence = sequence
+        self.states = states
+        self.steps = len(sequence)
+        self.future = future
+        self.arrived_s = arrived_s
+        self.started_s = arrived_s
+        self.is_abandoned = is_abandoned
+        self.expiry: asyncio.TimerHandle | None = None
+
+    @property
+    def is_settled(self) -> bool:
+        """Answered, refused, or cancelled by its caller."""
+        return self.future.done()
+
+    def resolve(self, result: RowResult) -> None:
+        self._stop_clock()
+        if not self.future.done():
+            self.future.set_result(result)
+
+    def fail(self, error: Exception) -> None:
+        self._stop_clock()
+        if not self.future.done():
+            self.future.set_exception(error)
+
+    def abandon(self) -> None:
+        """Give up: the caller has left, the row need not run, and its failure interests nobody."""
+        self._stop_clock()
+        if not self.future.cancel() and not self.future.cancelled():
+            self.future.exception()
+
+    def expire(self) -> None:
+        self.fail(DeadlineExceeded("timeout: the deadline passed before the sequence was answered"))
+
+    def _stop_clock(self) -> None:
+        if self.expiry is not None:
+            self.expiry.cancel()
+            self.expiry = None

@@ -1,0 +1,59 @@
+"""The page: one HTML document, no script, no file from elsewhere."""
+
+from __future__ import annotations
+
+from html import escape
+
+from service.repository.manifest import Manifest
+from service.repository.registry import Registry
+
+_STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; color: #1c2430 }
+body { max-width: 72rem; margin: 2rem auto; padding: 0 1rem }
+h1 { margin-bottom: 0 } nav a { margin-right: 1.5rem } code { background: #f2f4f7; padding: .1rem .3rem }
+table { border-collapse: collapse; width: 100%; margin-top: 1.5rem }
+th, td { text-align: left; vertical-align: top; padding: .5rem .75rem; border-bottom: 1px solid #dde2e9 }
+.failed { color: #a02020 }
+"""
+
+
+def page(registry: Registry) -> str:
+    """What is served now: each model with what it takes, what it gives and how good it is."""
+    rows = "".join(_row(model.manifest) for model in registry.models)
+    failures = "".join(
+        f'<p class="failed"><strong>{escape(name)}</strong> is not served: {escape(reason)}</p>'
+        for name, reason in registry.failures.items()
+    )
+    return f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>Carousel</title><style>{_STYLE}</style></head><body>
+<h1>Carousel</h1><p>An inference server for LSTMs.</p>
+<nav><a href="/docs">API documentation</a><a href="/metrics">metrics</a><a href="/v2">protocol</a></nav>
+{failures}
+<table><thead><tr><th>model</th><th>kind</th><th>takes</th><th>gives</th>
+<th>measured on sealed test data</th></tr></thead>
+<tbody>{rows}</tbody></table>
+</body></html>"""
+
+
+def _row(manifest: Manifest) -> str:
+    cells = [
+        f"<code>{escape(manifest.name)}</code> {escape(manifest.version)}<br>{escape(manifest.description)}",
+        escape(manifest.kind),
+        escape(_takes(manifest)),
+        escape(_gives(manifest)),
+        "<br>".join(escape(f"{q.metric}: {q.value:g} {q.unit}") for q in manifest.quality),
+    ]
+    return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
+
+
+def _takes(manifest: Manifest) -> str:
+    if manifest.step.symbols:
+        return f"text of {len(manifest.step.symbols)} symbols"
+    return " x ".join(["steps", *map(str, manifest.step.shape)])
+
+
+def _gives(manifest: Manifest) -> str:
+    shape = " x ".join(map(str, manifest.output.shape))
+    when = "each step" if manifest.output.readout.value == "every_step" else "the last step"
+    return f"{manifest.task.value.replace('_', ' ')} ({shape} at {when})"

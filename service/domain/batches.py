@@ -1,0 +1,38 @@
+"""What travels between the scheduler and a device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from service.domain.tensors import Array
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows that run together: `sequence [time, batch, *step]`, `lengths [batch]`, states `[batch, *shape]`.
+
+    Every length is between 1 and the padded time; `states` has one array per state of the
+    signature, in its order. The arrays may be buffers that the next batch uses again.
+    """
+
+    sequence: Array
+    lengths: Array
+    states: tuple[Array, ...] = ()
+
+    @property
+    def rows(self) -> int:
+        return int(self.sequence.shape[1])
+
+    @property
+    def padded_steps(self) -> int:
+        return int(self.sequence.shape[0])
+
+
+@dataclass(frozen=True, slots=True)
+class BatchResult:
+    """A batch's `output` (`[batch, …]` or `[time, batch, …]`), its new states, and who computed it."""
+
+    output: Array
+    states: tuple[Array, ...]
+    device: str
+    compute_s: float

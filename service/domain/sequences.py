@@ -1,0 +1,94 @@
+"""The checks between a caller's numbers and the queue: nothing that passes can harm a batch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from service.domain.signature import Signature
+from service.domain.tensors import Array
+from service.errors import BodyTooLarge, InvalidRequest
+
+
+def checked_sequence(values: Array, signature: Signature, max_steps: int, field: str) -> Array:
+    """`values` as `[steps, *step]` in the model's datatype; raises InvalidRequest naming `field`."""
+    _check_shape(values, signature, max_steps, field)
+    wanted = signature.step_datatype.dtype
+    if signature.step_datatype.is_floating:
+        _check_kind(values, "iuf", "numbers", field)
+        with np.errstate(over="ignore"):
+            converted = np.ascontiguousarray(values, dtype=wanted)
+        if not np.isfinite(converted).all():
+            raise InvalidRequest(
+                f"{field}: {_first_fault(~np.isfinite(converted))} is not a finite float32 number"
+            )
+        return converted
+    _check_kind(values, "iu", "whole numbers", field)
+    _check_range(values, signature, field)
+    return np.ascontiguousarray(values, dtype=wanted)
+
+
+def nested_list_array(values: Any, field: str) -> Array:
+    """JSON's nested lists as an array; raises InvalidRequest for ragged or non-numeric ones."""
+    if not isinstance(values, list):
+        raise InvalidRequest(f"{field}: expected a list of steps, got {_json_type(values)}")
+    try:
+        return np.array(values)
+    except ValueError:
+        raise InvalidRequest(
+            f"{field}: steps differ in shape: every step must have the same number of values"
+        ) from None
+
+
+def _check_shape(values: Array, signature: Signature, max_steps: int, field: str) -> None:
+    if values.shape[1:] == signature.step_shape and 0 < len(values) <= max_steps:
+        return
+    expected = " x ".join(["steps", *map(str, signature.step_shape)])
+    if values.size == 0:
+        raise InvalidRequest(f"{field}: is empty: a sequence has at least one step, expected {expected}")
+    if values.shape[1:] != signature.step_shape:
+        got = " x ".join(map(str, values.shape)) or "a single number"
+        raise InvalidRequest(f"{field}: expected {expected}, got {got}")
+    raise BodyTooLarge(f"{field}: {len(values)} steps, at most {max_steps} are allowed")
+
+
+def _check_kind(values: Array, kinds: str, wanted: str, field: str) -> None:
+    if values.dtype.kind not in kinds:
+        raise InvalidRequest(
+            f"{field}: expected {wanted}, got {_NUMPY_KINDS.get(values.dtype.kind, 'mixed values')}"
+        )
+
+
+def _check_range(values: Array, signature: Signature, field: str) -> None:
+    limits = np.iinfo(signature.step_datatype.dtype)
+    low, high = (0, signature.symbol_count - 1) if signature.symbol_count else (limits.min, limits.max)
+    outside = (values < low) | (values > high)
+    if outside.any():
+        raise InvalidRequest(f"{field}: {_first_fault(outside)} is outside {low} to {high}")
+
+
+def _first_fault(faults: Array) -> str:
+    step, *rest = (int(index) for index in np.argwhere(faults)[0])
+    return f"step {step}" + (f", value {', '.join(map(str, rest))}" if rest else "")
+
+
+def _json_type(value: Any) -> str:
+    return _JSON_TYPES.get(type(value), type(value).__name__)
+
+
+_JSON_TYPES = {
+    dict: "an object",
+    str: "a string",
+    int: "a number",
+    float: "a number",
+    bool: "true or false",
+    type(None): "null",
+}
+_NUMPY_KINDS = {
+    "U": "strings",
+    "S": "strings",
+    "b": "true or false",
+    "O": "nulls, objects or numbers too large",
+    "f": "fractions",
+}

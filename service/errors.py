@@ -1,0 +1,82 @@
+"""Every refusal and failure a caller can see, with its code on each door.
+
+CarouselError
+├── InvalidRequest             400  INVALID_ARGUMENT    malformed, wrong shape or type, not finite
+│   ├── UnsupportedMediaType   415  INVALID_ARGUMENT    a content type this door cannot read
+│   └── BodyTooLarge           413  RESOURCE_EXHAUSTED  more bytes or steps than the server takes
+├── NotFound                   404  NOT_FOUND           no such model, version or session
+├── Overloaded                 429  RESOURCE_EXHAUSTED  the queue is full; says when to come back
+├── Unavailable                503  UNAVAILABLE         loading, draining, or no healthy engine
+├── DeadlineExceeded           504  DEADLINE_EXCEEDED   not answered in the time the caller gave
+├── EngineFailed               500  INTERNAL            the engine could not run this sequence
+└── InvalidBundle              500  INTERNAL            a bundle on disk that must not be served
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class CarouselError(Exception):
+    """Something the caller is told: a message, and a code on each door."""
+
+    http_status: ClassVar[int] = 500
+    grpc_code: ClassVar[str] = "INTERNAL"
+    reason: ClassVar[str] = "internal"
+
+    @property
+    def message(self) -> str:
+        return str(self.args[0]) if self.args else self.reason
+
+
+class InvalidRequest(CarouselError):
+    http_status = 400
+    grpc_code = "INVALID_ARGUMENT"
+    reason = "invalid"
+
+
+class UnsupportedMediaType(InvalidRequest):
+    http_status = 415
+    reason = "media_type"
+
+
+class BodyTooLarge(InvalidRequest):
+    http_status = 413
+    grpc_code = "RESOURCE_EXHAUSTED"
+    reason = "too_large"
+
+
+class NotFound(CarouselError):
+    http_status = 404
+    grpc_code = "NOT_FOUND"
+    reason = "not_found"
+
+
+class Overloaded(CarouselError):
+    http_status = 429
+    grpc_code = "RESOURCE_EXHAUSTED"
+    reason = "queue_full"
+
+    def __init__(self, message: str, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class Unavailable(CarouselError):
+    http_status = 503
+    grpc_code = "UNAVAILABLE"
+    reason = "unavailable"
+
+
+class DeadlineExceeded(CarouselError):
+    http_status = 504
+    grpc_code = "DEADLINE_EXCEEDED"
+    reason = "deadline"
+
+
+class EngineFailed(CarouselError):
+    reason = "engine_failed"
+
+
+class InvalidBundle(CarouselError):
+    reason = "invalid_bundle"

@@ -1,0 +1,89 @@
+"""The one room behind every door: which model, is it well-formed, until when, and its answer."""
+
+from __future__ import annotations
+
+import asyncio
+
+from service.batching.clock import Clock
+from service.batching.ticket import RowResult, Ticket
+from service.domain.inference import InferRequest, InferResult, Timings
+from service.domain.sequences import checked_sequence
+from service.domain.tensors import Array
+from service.errors import BodyTooLarge, DeadlineExceeded, InvalidRequest
+from service.repository.registry import Registry
+from service.repository.served_model import ServedModel
+from service.settings import Settings
+
+
+class Predictor:
+    """Answers requests with the models of a registry."""
+
+    def __init__(self, registry: Registry, settings: Settings, clock: Clock) -> None:
+        self.registry = registry
+        self._settings = settings
+        self._clock = clock
+
+    async def infer(self, request: InferRequest) -> InferResult:
+        """Answer every sequence of the request, or raise the CarouselError that says why not."""
+        arrived_s = self._clock.now()
+        model = self.registry.find(request.model, request.version)
+        timeout_s = self._timeout_s(request)
+        tickets = self._tickets(model, request, arrived_s)
+        model.scheduler.submit(tickets)
+        for ticket in tickets:
+            ticket.expiry = self._clock.call_at(arrived_s + timeout_s, ticket.expire)
+        rows = await _answers(tickets)
+        model.metrics.request_seconds.observe(self._clock.now() - arrived_s)
+        return _result(model, rows)
+
+    def _tickets(self, model: ServedModel, request: InferRequest, arrived_s: float) -> list[Ticket]:
+        self._check_rows(len(request.sequences))
+        loop = asyncio.get_running_loop()
+        checked = [
+            checked_sequence(values, model.signature, self._settings.max_sequence_steps, field)
+            for field, values in _named(request.sequences)
+        ]
+        return [
+            Ticket(sequence, None, loop.create_future(), arrived_s, request.is_abandoned)
+            for sequence in checked
+        ]
+
+    def _timeout_s(self, request: InferRequest) -> float:
+        timeout_s = self._settings.default_timeout_s if request.timeout_s is None else request.timeout_s
+        if timeout_s <= 0:
+            raise DeadlineExceeded("timeout: the deadline had passed when the request arrived")
+        return timeout_s
+
+    def _check_rows(self, rows: int) -> None:
+        if rows == 0:
+            raise InvalidRequest("sequences: is empty: a request has at least one sequence")
+        if rows > self._settings.max_request_rows:
+            raise BodyTooLarge(
+                f"sequences: {rows} sequences, at most {self._settings.max_request_rows} are allowed"
+            )
+
+
+async def _answers(tickets: list[Ticket]) -> list[RowResult]:
+    """Wait for all; where one fails or the caller leaves, the others need not run."""
+    try:
+        return [await ticket.future for ticket in tickets]
+    finally:
+        for ticket in tickets:
+            ticket.abandon()
+
+
+def _named(sequences: list[Array]) -> list[tuple[str, Array]]:
+    if len(sequences) == 1:
+        return [("sequence", sequences[0])]
+    return [(f"sequences[{index}]", sequence) for index, sequence in enumerate(sequences)]
+
+
+def _result(model: ServedModel, rows: list[RowResult]) -> InferResult:
+    slowest = max(rows, key=lambda row: row.queue_s + row.batch_s)
+    return InferResult(
+        model.manifest.name,
+        model.manifest.version,
+        [row.output for row in rows],
+        slowest.device,
+        Timings(slowest.queue_s, slowest.batch_s, slowest.compute_s),
+    )

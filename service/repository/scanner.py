@@ -1,0 +1,58 @@
+"""Finds bundles on disk and checks that each is what its manifest says."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from service.backends.protocol import Artifact
+from service.errors import InvalidBundle
+from service.repository.manifest import MANIFEST, ONNX, Manifest, is_version, read_manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A verified bundle: its folder and its manifest."""
+
+    folder: Path
+    manifest: Manifest
+
+    @property
+    def artifact(self) -> Artifact:
+        return Artifact(self.folder / ONNX, self.manifest.signature)
+
+
+def bundle_folders(models_dir: Path) -> Iterator[Path]:
+    """The folders `<name>/<version>/` that hold a manifest, by name and rising version."""
+    if not models_dir.is_dir():
+        raise InvalidBundle(f"{models_dir}: no such folder: models_dir must hold <name>/<version>/{MANIFEST}")
+    for model in sorted(path for path in models_dir.iterdir() if path.is_dir()):
+        versions = [path for path in model.iterdir() if is_version(path.name) and (path / MANIFEST).is_file()]
+        yield from sorted(versions, key=lambda path: int(path.name))
+
+
+def read_bundle(folder: Path) -> Bundle:
+    """Read and verify one bundle; raises InvalidBundle naming the file and what is wrong with it."""
+    manifest = read_manifest(folder)
+    if (manifest.name, manifest.version) != (folder.parent.name, folder.name):
+        raise InvalidBundle(
+            f"{folder / MANIFEST}: says {manifest.name}/{manifest.version}, "
+            f"but lies in {folder.parent.name}/{folder.name}"
+        )
+    for name, expected in manifest.files.items():
+        _check_file(folder, name, expected)
+    return Bundle(folder, manifest)
+
+
+def _check_file(folder: Path, name: str, expected: str) -> None:
+    path = folder / name
+    if path.resolve().parent != folder.resolve():
+        raise InvalidBundle(f"{folder / MANIFEST}: files: {name} lies outside the bundle")
+    try:
+        found = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as failure:
+        raise InvalidBundle(f"{path}: {failure.strerror}") from failure
+    if found != expected:
+        raise InvalidBundle(f"{path}: its SHA-256 is {found}, the manifest says {expected}")

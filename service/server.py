@@ -1,0 +1,90 @@
+"""Runs the application under uvicorn, and ends it without losing a request."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import structlog
+import uvicorn
+
+from service.app import Carousel
+from service.settings import Settings
+from service.telemetry.logs import configure_logs
+
+_logger = structlog.get_logger()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, but told to stop it first says 'not ready', and it ends with exit status 0."""
+
+    def __init__(
+        self, config: uvicorn.Config, carousel: Carousel, on_listening: Callable[[str], None]
+    ) -> None:
+        super().__init__(config)
+        self._carousel = carousel
+        self._on_listening = on_listening
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            host, port = self.servers[0].sockets[0].getsockname()[:2]
+            address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+            _logger.info("listening", address=address)
+            self._on_listening(address)
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        before = {
+            number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)
+        }
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if not self._carousel.is_ready:
+            self.should_exit = True
+            return
+        _logger.info("draining", signal=signal.Signals(sig).name)
+        self._carousel.drain()
+        # A balancer needs a moment to see that this server is not ready before connections are refused.
+        loop = asyncio.get_running_loop()
+        loop.call_soon_threadsafe(loop.call_later, self._carousel.settings.drain_delay_s, self._leave)
+
+    def _leave(self) -> None:
+        self.should_exit = True
+
+
+def _say_nothing(carousel: Carousel, address: str) -> None:
+    """For callers to whom the log line is enough."""
+
+
+def serve(settings: Settings, on_listening: Callable[[Carousel, str], None] = _say_nothing) -> int:
+    """Serve until SIGTERM or SIGINT; `on_listening` is called once. Returns the exit status."""
+    configure_logs(settings.log_level, settings.logs_json)
+    carousel = Carousel(settings)
+    config = uvicorn.Config(
+        carousel,
+        host=settings.host,
+        port=settings.port,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        date_header=False,
+        timeout_keep_alive=75,
+    )
+    server = _Server(config, carousel, lambda address: on_listening(carousel, address))
+    server.run()
+    return 0 if server.started else 1

@@ -1,0 +1,88 @@
+"""Every instrument on one page: names, units, labels, buckets."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_ROWS = (1, 2, 4, 8, 16, 32, 64, 128)
+_STEPS = (1, 4, 16, 64, 256, 1024, 4096, 16384)
+
+_MODEL = ("model", "version")
+_DEVICE = (*_MODEL, "device")
+
+
+class Metrics:
+    """The instruments of one server, in one registry; the same for every device, so that they divide."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.registry = registry
+
+        def counter(name: str, text: str, labels: tuple[str, ...]) -> Counter:
+            return Counter(f"carousel_{name}", text, labels, registry=registry)
+
+        def histogram(name: str, text: str, labels: tuple[str, ...], buckets: tuple[float, ...]) -> Histogram:
+            return Histogram(f"carousel_{name}", text, labels, buckets=buckets, registry=registry)
+
+        self.sequences = counter("sequences_total", "Sequences answered.", _DEVICE)
+        self.steps = counter("steps_total", "Time steps of answered sequences.", _DEVICE)
+        self.padded_steps = counter("padded_steps_total", "Steps computed for padding only.", _DEVICE)
+        self.compute_seconds = histogram("compute_seconds", "Engine time of a batch.", _DEVICE, _SECONDS)
+        self.queue_seconds = histogram("queue_seconds", "Wait of a sequence before it ran.", _MODEL, _SECONDS)
+        self.request_seconds = histogram(
+            "request_seconds", "Arrival to answer of a request.", _MODEL, _SECONDS
+        )
+        self.batch_rows = histogram("batch_rows", "Sequences that ran together.", _DEVICE, _ROWS)
+        self.sequence_steps = histogram("sequence_steps", "Length of a sequence.", _MODEL, _STEPS)
+        self.rejected = counter("rejected_total", "Requests not answered, by reason.", ("reason",))
+        self.waiting = Gauge(
+            "carousel_waiting_sequences", "Sequences in the queue.", _MODEL, registry=registry
+        )
+        self.is_ready = Gauge("carousel_ready", "1 when every model is loaded and warm.", registry=registry)
+
+    def for_model(self, name: str, version: str) -> ModelMetrics:
+        return ModelMetrics(self, name, version)
+
+
+class ModelMetrics:
+    """One model version's instruments, looked up once instead of at every batch."""
+
+    def __init__(self, metrics: Metrics, name: str, version: str) -> None:
+        self._metrics = metrics
+        self._labels = (name, version)
+        self._devices: dict[str, DeviceMetrics] = {}
+        self._queue_seconds = metrics.queue_seconds.labels(*self._labels)
+        self._sequence_steps = metrics.sequence_steps.labels(*self._labels)
+        self.request_seconds = metrics.request_seconds.labels(*self._labels)
+        self.waiting = metrics.waiting.labels(*self._labels)
+
+    def batch_ran(
+        self, device: str, compute_s: float, padded_steps: int, steps: list[int], waits_s: list[float]
+    ) -> None:
+        """Count a batch whose rows had these lengths and these waits."""
+        on_device = self._on(device)
+        valid = sum(steps)
+        on_device.sequences.inc(len(steps))
+        on_device.steps.inc(valid)
+        on_device.padded_steps.inc(padded_steps * len(steps) - valid)
+        on_device.compute_seconds.observe(compute_s)
+        on_device.batch_rows.observe(len(steps))
+        for length, wait_s in zip(steps, waits_s, strict=True):
+            self._sequence_steps.observe(length)
+            self._queue_seconds.observe(wait_s)
+
+    def _on(self, device: str) -> DeviceMetrics:
+        if device not in self._devices:
+            self._devices[device] = DeviceMetrics(self._metrics, (*self._labels, device))
+        return self._devices[device]
+
+
+class DeviceMetrics:
+    """One model version's instruments on one device."""
+
+    def __init__(self, metrics: Metrics, labels: tuple[str, ...]) -> None:
+        self.sequences = metrics.sequences.labels(*labels)
+        self.steps = metrics.steps.labels(*labels)
+        self.padded_steps = metrics.padded_steps.labels(*labels)
+        self.compute_seconds = metrics.compute_seconds.labels(*labels)
+        self.batch_rows = metrics.batch_rows.labels(*labels)
