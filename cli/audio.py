@@ -26,13 +26,19 @@ def read_wav(path: Path) -> NDArray[np.float64]:
     """Samples from -1 to 1 of a PCM file at 8 kHz; two channels become their mean."""
     try:
         with wave.open(str(path), "rb") as recording:
-            rate, channels, width = recording.getframerate(), recording.getnchannels(), recording.getsampwidth()
+            rate, channels, width = (
+                recording.getframerate(),
+                recording.getnchannels(),
+                recording.getsampwidth(),
+            )
             content = recording.readframes(recording.getnframes())
     except (wave.Error, EOFError) as failure:
         reason = str(failure) or "it ends too early"
         raise UnusableAudio(f"{path}: not a PCM WAV file: {reason}; save it as 16 bit PCM") from failure
     if rate != RATE_HZ:
-        raise UnusableAudio(f"{path}: {rate} samples per second; the model hears {RATE_HZ}, so resample it first")
+        raise UnusableAudio(
+            f"{path}: {rate} samples per second; the model hears {RATE_HZ}, so resample it first"
+        )
     if channels not in (1, 2):
         raise UnusableAudio(f"{path}: {channels} channels; it must have 1 or 2")
     if width not in (1, 2, 3, 4):

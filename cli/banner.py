@@ -14,7 +14,7 @@ from service.repository.served_model import ServedModel
 def print_banner(carousel: Carousel, address: str) -> None:
     """Print the addresses and a `curl` line with a real sequence."""
     models = carousel.registry.models
-    out.print(f"\nCarousel serves {len(models)} models: {', '.join(model.manifest.name for model in models)}")
+    out.print(f"\nCarousel serves {', '.join(model.manifest.name for model in models)}", soft_wrap=True)
     for title, path in (("page", "/"), ("docs", "/docs"), ("metrics", "/metrics")):
         out.print(f"  {title:<8} {address}{path}")
     showpiece = _showpiece(models)

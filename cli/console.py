@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
@@ -18,5 +19,5 @@ def told(*failures: type[Exception]) -> Iterator[None]:
     try:
         yield
     except failures as failure:
-        err.print(f"[red]error[/red]: {failure}", markup=True)
+        err.print(f"[red]error[/red]: {escape(str(failure))}", soft_wrap=True)
         raise typer.Exit(1) from None

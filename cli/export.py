@@ -18,6 +18,9 @@ def export(
     checkpoints: Annotated[Path, typer.Option(help="Where checkpoints are.")] = CHECKPOINTS,
 ) -> None:
     """Write a checkpoint as ONNX, in the sequence-graph contract. `release` also verifies and publishes."""
+    from cli.extras import require_export_extra
+
+    require_export_extra()
     from cli.console import out, told
     from model_export.checkpoint import NoCheckpoint, load_checkpoint
     from model_export.onnx_exporter import export_onnx, write_onnx

@@ -24,6 +24,9 @@ def release(
     threads: Annotated[int, typer.Option(help="Threads PyTorch may use while training.")] = 2,
 ) -> None:
     """Rebuild bundles from their data. One that is not exact, or misses its goal, is not published."""
+    from cli.extras import require_export_extra
+
+    require_export_extra()
     from cli.console import err, told
     from model_export.recipes.catalogue import UnknownRecipe, recipe, recipe_names
 

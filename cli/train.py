@@ -20,6 +20,9 @@ def train(
     checkpoints: Annotated[Path, typer.Option(help="Where checkpoints go.")] = CHECKPOINTS,
 ) -> None:
     """Train a model on its data, score it once on the sealed test set, and keep the checkpoint."""
+    from cli.extras import require_export_extra
+
+    require_export_extra()
     from cli.console import out, told
     from cli.quality_table import quality_table
     from model_export.checkpoint import save_checkpoint

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 import structlog
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
+from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
 from service.api.call import BodyLimits
@@ -62,6 +63,7 @@ class Carousel:
     def _fastapi(self, errors: ErrorResponses) -> FastAPI:
         app = FastAPI(lifespan=self._lifespan, **describe())
         app.add_exception_handler(CarouselError, errors.handle)
+        app.add_exception_handler(HTTPException, errors.handle_http)
         app.include_router(metadata_routes(self.registry, lambda: self.is_ready))
         app.include_router(metrics_route(self.metrics.registry))
         app.include_router(dashboard_routes(self.registry))

@@ -5,6 +5,7 @@ CarouselError
 │   ├── UnsupportedMediaType   415  INVALID_ARGUMENT    a content type this door cannot read
 │   └── BodyTooLarge           413  RESOURCE_EXHAUSTED  more bytes or steps than the server takes
 ├── NotFound                   404  NOT_FOUND           no such model, version or session
+├── MethodNotAllowed           405  UNIMPLEMENTED       the path exists, but not for this method
 ├── Overloaded                 429  RESOURCE_EXHAUSTED  the queue is full; says when to come back
 ├── Unavailable                503  UNAVAILABLE         loading, draining, or no healthy engine
 ├── DeadlineExceeded           504  DEADLINE_EXCEEDED   not answered in the time the caller gave
@@ -50,6 +51,12 @@ class NotFound(CarouselError):
     http_status = 404
     grpc_code = "NOT_FOUND"
     reason = "not_found"
+
+
+class MethodNotAllowed(CarouselError):
+    http_status = 405
+    grpc_code = "UNIMPLEMENTED"
+    reason = "method"
 
 
 class Overloaded(CarouselError):

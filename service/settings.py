@@ -29,9 +29,10 @@ class Settings(BaseSettings):
         ge=1,
         description="most rows x padded steps in one batch; one sequence alone may be longer",
     )
+    max_batch_bytes: int = Field(default=64 * _MIB, ge=1, description="largest padded batch")
     max_waiting_rows: int = Field(default=2048, ge=1, description="most sequences waiting for one model")
     max_waiting_bytes: int = Field(default=256 * _MIB, ge=1, description="most bytes waiting for one model")
-    max_body_bytes: int = Field(default=16 * _MIB, ge=1, description="largest request body")
+    max_body_bytes: int = Field(default=8 * _MIB, ge=1, description="largest request body")
     max_sequence_steps: int = Field(default=32_768, ge=1, description="longest sequence in steps")
     max_request_rows: int = Field(default=1024, ge=1, description="most sequences in one request")
 

@@ -91,6 +91,9 @@ def departure_check(receive: Receive) -> Callable[[], bool]:
             pending.send(None)
         except StopIteration as ended:
             return bool(ended.value["type"] == "http.disconnect")
+        except RuntimeError:
+            # The server's own trouble with a connection that is going away; the answer will tell.
+            return False
         pending.close()
         return False
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import orjson
 import structlog
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -51,6 +52,14 @@ class ErrorResponses:
         if isinstance(failure, Overloaded):
             headers.append((b"retry-after", str(max(1, math.ceil(failure.retry_after_s))).encode()))
         return ErrorAnswer(failure.http_status, headers, _body(failure.message))
+
+    async def handle_http(self, request: Request, failure: Exception) -> Response:
+        """FastAPI's own refusals (unknown path, wrong method), in our form."""
+        if not isinstance(failure, HTTPException):
+            raise failure
+        self._rejected.labels("not_found" if failure.status_code == 404 else "method").inc()
+        body = _body(str(failure.detail))
+        return Response(body, failure.status_code, dict(failure.headers or {}), media_type="application/json")
 
     async def handle(self, request: Request, failure: Exception) -> Response:
         """The same for FastAPI's own routes."""

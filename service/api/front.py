@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.api.call import BodyLimits, Call, ClientGone, departure_check, read_body, request_id
 from service.api.error_responses import ErrorResponses
+from service.errors import MethodNotAllowed
 
 Door: TypeAlias = Callable[[Call], Awaitable[bytes]]
 """From a request's bytes to the answer's JSON; raises CarouselError."""
@@ -43,7 +44,7 @@ class Front:
         self._errors = errors
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["method"] == "POST":
+        if scope["type"] == "http":
             for route in self._routes:
                 if match := route.pattern.fullmatch(scope["path"]):
                     await self._answer(route.door, match, scope, receive, send)
@@ -57,6 +58,7 @@ class Front:
         identity = request_id(headers)
         status, extra = 200, []
         try:
+            _check_method(scope["method"])
             body = await read_body(headers, receive, self._limits)
             model, version = match.groups()
             answer = await door(Call(unquote(model), version, headers, body, departure_check(receive)))
@@ -69,3 +71,8 @@ class Front:
         start_headers = [_JSON, length, (b"x-request-id", identity), *extra]
         await send({"type": "http.response.start", "status": status, "headers": start_headers})
         await send({"type": "http.response.body", "body": answer})
+
+
+def _check_method(method: str) -> None:
+    if method != "POST":
+        raise MethodNotAllowed(f"method: {method} is not possible here, use POST")

@@ -101,7 +101,12 @@ class SequenceBatcher:
             return
         for ticket in tickets:
             ticket.started_s = now
-        batch = self._buffer.fill(tickets)
+        try:
+            batch = self._buffer.fill(tickets)
+        except MemoryError as failure:
+            self._bisect(tickets, failure)
+            self._loop.call_soon(self._dispatch)
+            return
 
         def finished(outcome: Outcome) -> None:
             self._finished(tickets, batch.padded_steps, now, outcome)
@@ -129,7 +134,11 @@ class SequenceBatcher:
     def _bisect(self, tickets: list[Ticket], failure: Exception) -> None:
         """A batch that fails is run again in halves, until the sequence that fails is alone."""
         if len(tickets) == 1:
-            error = failure if isinstance(failure, EngineFailed) else EngineFailed(str(failure))
+            error = (
+                failure
+                if isinstance(failure, EngineFailed)
+                else EngineFailed(str(failure) or type(failure).__name__)
+            )
             tickets[0].fail(error)
             return
         middle = len(tickets) // 2

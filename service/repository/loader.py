@@ -84,7 +84,7 @@ class Loader:
             signature,
             engine,
             cost,
-            BatchLimits(settings.max_batch_rows, settings.max_batch_row_steps),
+            _batch_limits(settings, signature),
             QueueBounds(settings.max_waiting_rows, settings.max_waiting_bytes),
             self.clock,
             metrics,
@@ -101,6 +101,11 @@ class Loader:
             golden=golden,
             metrics=metrics,
         )
+
+
+def _batch_limits(settings: Settings, signature: Signature) -> BatchLimits:
+    row_steps = min(settings.max_batch_row_steps, settings.max_batch_bytes // signature.step_bytes)
+    return BatchLimits(settings.max_batch_rows, max(1, row_steps))
 
 
 async def _prove(engine: EngineThread, manifest: Manifest, golden: GoldenVectors) -> None:
