@@ -1,0 +1,102 @@
+"""`python -m load_tests`: load a running server; `overhead` and `padding` start what they compare."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvloop
+
+from load_tests.address import NotLoopback, loopback_address
+from load_tests.machine import this_machine
+from load_tests.model_input import NoSuchModel
+from load_tests.report import out, print_machine, write_json
+from load_tests.server_process import ServerFailed
+from load_tests.workloads import W1, W2
+
+app = typer.Typer(add_completion=False, no_args_is_help=False)
+
+_JsonFile = Annotated[Path | None, typer.Option("--json", help="Also write every figure to this file.")]
+_Model = Annotated[str, typer.Option(help="The model to load; it says itself what its steps look like.")]
+
+
+@app.callback(invoke_without_command=True)
+def load(
+    context: typer.Context,
+    url: Annotated[str, typer.Option(help="A running server on this machine.")] = "http://127.0.0.1:8000",
+    model: _Model = "vowels",
+    connections: Annotated[int, typer.Option(min=1, help="Callers, beside the run with one.")] = 64,
+    seconds: Annotated[float, typer.Option(min=0.1, help="Length of each of the four runs.")] = 5.0,
+    json: _JsonFile = None,
+) -> None:
+    """Load a running server in a closed loop: requests per second, latencies, errors."""
+    if context.invoked_subcommand is not None:
+        return
+    from load_tests.load_report import print_loads
+    from load_tests.running_server import load_server
+
+    machine = this_machine()
+    loads = load_server(loopback_address(url), model, connections, seconds)
+    print_machine(machine)
+    print_loads(loads)
+    if json is not None:
+        write_json(json, machine, [asdict(each) for each in loads])
+
+
+@app.command()
+def overhead(
+    models_dir: Annotated[Path, typer.Option(help="The bundles that the server loads.")] = Path("models"),
+    model: _Model = "vowels",
+    workload: Annotated[str, typer.Option(help="W1: 20 steps; W2: lognormal lengths.")] = "W1",
+    seconds: Annotated[float, typer.Option(min=0.1, help="Length of each run.")] = 2.0,
+    rounds: Annotated[int, typer.Option(min=1, help="How often all of it is repeated.")] = 3,
+    core: Annotated[int | None, typer.Option(help="Keep the servers on this core.")] = None,
+    json: _JsonFile = None,
+) -> None:
+    """What the server costs beside a bare one of the same answers: CPU time, latency, start, memory."""
+    from load_tests.overhead import OverheadPlan, measure_overhead
+    from load_tests.overhead_report import print_overhead
+
+    chosen = {each.name: each for each in (W1, W2)}.get(workload)
+    if chosen is None:
+        raise typer.BadParameter("expected W1 or W2", param_hint="--workload")
+    machine = this_machine()
+    plan = OverheadPlan(models_dir, model, chosen, (64, 1), seconds, rounds, core)
+    result = measure_overhead(plan)
+    print_machine(machine)
+    print_overhead(plan, result)
+    if json is not None:
+        write_json(json, machine, asdict(result))
+
+
+@app.command()
+def padding(
+    sequences: Annotated[int, typer.Option(min=1, help="Sequences of each trace.")] = 768,
+    rounds: Annotated[int, typer.Option(min=1, help="How often all of it is repeated.")] = 5,
+    bundle: Annotated[Path | None, typer.Option(help="A bundle's folder; default: random weights.")] = None,
+    json: _JsonFile = None,
+) -> None:
+    """The scheduler without HTTP: CPU time per sequence beside other ways of batching."""
+    from load_tests.padding.comparison import compare
+    from load_tests.padding.report import print_padding
+    from load_tests.padding.two_layer_bundle import write_two_layer_bundle
+
+    machine = this_machine()
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = bundle or write_two_layer_bundle(Path(scratch))
+        results = uvloop.run(compare(folder, sequences, rounds))
+    print_machine(machine)
+    print_padding(rounds, results)
+    if json is not None:
+        write_json(json, machine, [asdict(result) for result in results])
+
+
+if __name__ == "__main__":
+    try:
+        app()
+    except (NotLoopback, NoSuchModel, ServerFailed, OSError) as failure:
+        out.print(f"error: {failure}", markup=False)
+        raise SystemExit(1) from None

@@ -1,0 +1,36 @@
+"""What was set out to be reached: printed beside what is, never asserted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """A bound on one figure."""
+
+    subject: str
+    bound: float
+    unit: str
+    is_upper: bool = True
+
+    def is_met(self, reached: float) -> bool:
+        return reached <= self.bound if self.is_upper else reached >= self.bound
+
+    def row(self, reached: float) -> tuple[str, str, str, str]:
+        """Subject, figure, bound and verdict, worded for a table."""
+        side = "at most" if self.is_upper else "at least"
+        verdict = "reached" if self.is_met(reached) else "missed"
+        return self.subject, f"{reached:.3g} {self.unit}", f"{side} {self.bound:g} {self.unit}", verdict
+
+
+CPU_MS = Goal("server CPU per W1 JSON request, 64 connections", 0.10, "ms")
+LONE_P50_MS = Goal("p50 of W1 JSON at one connection", 0.4, "ms")
+FIRST_ANSWER_S = Goal("process start to first answer", 1.5, "s")
+RESIDENT_MIB = Goal("resident memory, all bundles loaded", 350, "MiB")
+AGAINST_ARRIVAL = {
+    "uniform 1-256": Goal("uniform 1-256, all at once, against arrival order", 2.0, "x", is_upper=False),
+    "exponential": Goal("exponential, all at once, against arrival order", 4.5, "x", is_upper=False),
+    "lognormal": Goal("lognormal, all at once, against arrival order", 5.0, "x", is_upper=False),
+}
+AGAINST_ALONE = Goal("worst trace and way, against one by one", 1.0, "x", is_upper=False)

@@ -1,0 +1,84 @@
+"""CPU time of each way of batching on the same sequences, in turn, again and again."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+
+from load_tests.lengths import SEED, Lengths, exponential, lognormal, uniform
+from load_tests.padding.contenders import Direct
+from load_tests.padding.served import served
+from service.domain.tensors import Array
+from service.repository.scanner import Bundle, read_bundle
+
+ALONE, ARRIVAL, ORACLE = "one by one", "arrival order, 64", "sorted, 32"
+AT_ONCE, CLOSED_LOOP = "scheduler, all at once", "scheduler, 64 callers"
+TRACES: dict[str, Lengths] = {"uniform 1-256": uniform, "exponential": exponential, "lognormal": lognormal}
+
+_Way: TypeAlias = Callable[[list[Array]], Awaitable[list[Array]]]
+
+
+@dataclass(frozen=True, slots=True)
+class TraceResult:
+    """One trace: medians in ms of CPU time per sequence, and how far answers are from those given alone."""
+
+    trace: str
+    mean_steps: float
+    cpu_ms: dict[str, float]
+    largest_difference: float
+
+    def ratio(self, rival: str, way: str) -> float:
+        """How many times less `way` costs than its rival."""
+        return self.cpu_ms[rival] / self.cpu_ms[way]
+
+
+async def compare(folder: Path, sequences: int, rounds: int) -> list[TraceResult]:
+    """Every way on every trace, alternating, so that a busy machine disturbs all alike."""
+    bundle = read_bundle(folder)
+    direct = Direct(bundle)
+    async with served(folder) as scheduler:
+        ways: dict[str, _Way] = {
+            ALONE: direct.one_by_one,
+            ARRIVAL: direct.in_arrival_order,
+            ORACLE: direct.sorted_by_length,
+            AT_ONCE: scheduler.all_at_once,
+            CLOSED_LOOP: scheduler.closed_loop,
+        }
+        return [
+            await _on_trace(name, _sequences(bundle, lengths, sequences), ways, rounds)
+            for name, lengths in TRACES.items()
+        ]
+
+
+async def _on_trace(name: str, sequences: list[Array], ways: dict[str, _Way], rounds: int) -> TraceResult:
+    times_ms: dict[str, list[float]] = {way: [] for way in ways}
+    answers: dict[str, list[Array]] = {}
+    for _ in range(rounds):
+        for way, run in ways.items():
+            started_s = time.process_time()
+            answers[way] = await run(sequences)
+            times_ms[way].append((time.process_time() - started_s) * 1e3 / len(sequences))
+    return TraceResult(
+        name,
+        statistics.mean(len(sequence) for sequence in sequences),
+        {way: statistics.median(times) for way, times in times_ms.items()},
+        max(_difference(answers[ALONE], given) for given in answers.values()),
+    )
+
+
+def _sequences(bundle: Bundle, lengths: Lengths, count: int) -> list[Array]:
+    random = np.random.default_rng(SEED)
+    step_shape = bundle.manifest.signature.step_shape
+    return [
+        random.standard_normal((steps, *step_shape)).astype(np.float32) for steps in lengths(random, count)
+    ]
+
+
+def _difference(expected: list[Array], given: list[Array]) -> float:
+    return max(float(np.abs(a - b).max()) for a, b in zip(expected, given, strict=True))

@@ -1,0 +1,34 @@
+"""The tables of the scheduler beside padding."""
+
+from __future__ import annotations
+
+from load_tests import goals
+from load_tests.padding.comparison import ALONE, ARRIVAL, AT_ONCE, CLOSED_LOOP, ORACLE, TraceResult
+from load_tests.report import figures, out, print_goals
+
+_RIVALS = (ALONE, ARRIVAL, ORACLE)
+_SCHEDULER = (AT_ONCE, CLOSED_LOOP)
+
+
+def print_padding(rounds: int, results: list[TraceResult]) -> None:
+    table = figures("trace (mean steps)", *_RIVALS, *_SCHEDULER)
+    for result in results:
+        costs = (f"{result.cpu_ms[way]:.4f}" for way in (*_RIVALS, *_SCHEDULER))
+        table.add_row(f"{result.trace} ({result.mean_steps:.0f})", *costs)
+    out.print(table)
+    out.print(f"\nProcess CPU time in ms per sequence; medians of {rounds} alternating rounds.\n")
+    _print_ratios(results)
+    off = max(result.largest_difference for result in results)
+    out.print(f"\nLargest difference of any answer from the one given alone: {off:.2g}.")
+    against_arrival = [(goals.AGAINST_ARRIVAL[r.trace], r.ratio(ARRIVAL, AT_ONCE)) for r in results]
+    against_alone = min(result.ratio(ALONE, way) for result in results for way in _SCHEDULER)
+    print_goals([*against_arrival, (goals.AGAINST_ALONE, against_alone)])
+
+
+def _print_ratios(results: list[TraceResult]) -> None:
+    table = figures("how many times cheaper than", *_RIVALS)
+    for way in _SCHEDULER:
+        for result in results:
+            ratios = (f"{result.ratio(rival, way):.2f}" for rival in _RIVALS)
+            table.add_row(f"{way}: {result.trace}", *ratios)
+    out.print(table)

@@ -1,0 +1,57 @@
+"""The real scheduler with its engine thread, driven from the event loop as the predictor does it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+
+from load_tests.padding.contenders import fresh_ticket
+from service.batching.clock import LoopClock
+from service.domain.tensors import Array
+from service.repository.loader import Loader
+from service.repository.served_model import ServedModel
+from service.settings import Settings
+from service.telemetry.metrics import Metrics
+
+CALLERS = 64
+
+
+class Served:
+    """A bundle in service: loaded, warmed and calibrated by the server's own loader."""
+
+    def __init__(self, model: ServedModel) -> None:
+        self._scheduler = model.scheduler
+
+    async def all_at_once(self, sequences: list[Array]) -> list[Array]:
+        """Every sequence waits before the first one runs."""
+        tickets = [fresh_ticket(sequence, time.perf_counter()) for sequence in sequences]
+        self._scheduler.submit(tickets)
+        return [(await ticket.future).output for ticket in tickets]
+
+    async def closed_loop(self, sequences: list[Array]) -> list[Array]:
+        """So many callers, each sending its next sequence when it has its answer."""
+        answers: dict[int, Array] = {}
+        waiting = iter(enumerate(sequences))
+        await asyncio.gather(*(self._call(waiting, answers) for _ in range(CALLERS)))
+        return [answers[index] for index in range(len(sequences))]
+
+    async def _call(self, waiting: Iterator[tuple[int, Array]], answers: dict[int, Array]) -> None:
+        for index, sequence in waiting:
+            ticket = fresh_ticket(sequence, time.perf_counter())
+            self._scheduler.submit([ticket])
+            answers[index] = (await ticket.future).output
+
+
+@asynccontextmanager
+async def served(folder: Path) -> AsyncIterator[Served]:
+    """Bring the bundle into service for a while, with the server's default settings."""
+    model = await Loader(Settings(), Metrics(CollectorRegistry()), LoopClock()).load(folder)
+    try:
+        yield Served(model)
+    finally:
+        await model.close()

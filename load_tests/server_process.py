@@ -1,0 +1,105 @@
+"""A server as a process of its own, from its start to its end."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from load_tests.address import Address, free_address
+from load_tests.probe import READY, Probe
+
+_START_S = 60.0
+_STOP_S = 40.0
+_POLL_S = 0.005
+
+
+class ServerFailed(Exception):
+    """The server under test ended or never answered; holds its last words."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerProcess:
+    """A running server and how long it took from process start to its first answer."""
+
+    pid: int
+    address: Address
+    first_answer_s: float
+
+
+@contextmanager
+def carousel_server(
+    models_dir: Path, probe: Probe = READY, core: int | None = None
+) -> Iterator[ServerProcess]:
+    """The real server with all bundles of a folder, on one core where one is named."""
+    address = free_address()
+    settings = {
+        "CAROUSEL_MODELS_DIR": str(models_dir),
+        "CAROUSEL_HOST": address.host,
+        "CAROUSEL_PORT": str(address.port),
+    }
+    with _server(["-m", "service"], settings, address, probe, core) as server:
+        yield server
+
+
+@contextmanager
+def bare_server(answer_bytes: int, core: int | None = None) -> Iterator[ServerProcess]:
+    """A bare ASGI application that answers so many bytes."""
+    address = free_address()
+    command = [
+        "-m",
+        "load_tests.bare_server",
+        "--port",
+        str(address.port),
+        "--answer-bytes",
+        str(answer_bytes),
+    ]
+    with _server(command, {}, address, Probe("/"), core) as server:
+        yield server
+
+
+@contextmanager
+def _server(
+    command: list[str], settings: dict[str, str], address: Address, probe: Probe, core: int | None
+) -> Iterator[ServerProcess]:
+    with tempfile.TemporaryFile() as log:
+        started_s = time.perf_counter()
+        process = subprocess.Popen(  # noqa: S603 - our own module
+            [sys.executable, *command], env=os.environ | settings, stdout=log, stderr=log
+        )
+        try:
+            if core is not None:
+                os.sched_setaffinity(process.pid, {core})
+            _wait_for_answer(process, address, probe, log)
+            yield ServerProcess(process.pid, address, time.perf_counter() - started_s)
+        finally:
+            _stop(process)
+
+
+def _wait_for_answer(
+    process: subprocess.Popen[bytes], address: Address, probe: Probe, log: IO[bytes]
+) -> None:
+    gives_up_s = time.perf_counter() + _START_S
+    while not probe.is_answered(address):
+        if process.poll() is not None or time.perf_counter() > gives_up_s:
+            log.seek(0)
+            words = log.read()[-2000:].decode(errors="replace")
+            raise ServerFailed(f"the server did not answer {probe.path} with 200; it said:\n{words}")
+        time.sleep(_POLL_S)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(_STOP_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        raise ServerFailed(f"the server had not ended {_STOP_S:g} s after SIGTERM") from None
