@@ -43,7 +43,8 @@ def read_wav(path: Path) -> NDArray[np.float64]:
         raise UnusableAudio(f"{path}: {channels} channels; it must have 1 or 2")
     if width not in (1, 2, 3, 4):
         raise UnusableAudio(f"{path}: {8 * width} bits per sample; it must have 8, 16, 24 or 32")
-    return _samples(content, width).reshape(-1, channels).mean(axis=1)
+    together: NDArray[np.float64] = _samples(content, width).reshape(-1, channels).mean(axis=1)
+    return together
 
 
 def mfcc(samples: NDArray[np.float64]) -> NDArray[np.float32]:
@@ -60,7 +61,8 @@ def mfcc(samples: NDArray[np.float64]) -> NDArray[np.float32]:
     power = np.abs(np.fft.rfft(frames * hann)) ** 2
     decibels = 10 * np.log10(np.maximum(power @ _mel_bands(), _SMALLEST_POWER))
     heard = np.maximum(decibels, decibels.max() - _RANGE_DB)
-    return (heard @ _cosines()).astype(np.float32)
+    steps: NDArray[np.float32] = (heard @ _cosines()).astype(np.float32)
+    return steps
 
 
 def _samples(content: bytes, width: int) -> NDArray[np.float64]:
@@ -87,6 +89,8 @@ def _mel_bands() -> NDArray[np.float64]:
 def _cosines() -> NDArray[np.float64]:
     """The orthonormal DCT-II from bands to coefficients, `[bands, coefficients]`."""
     band, order = np.arange(_MEL_BANDS)[:, None], np.arange(COEFFICIENTS)
-    cosines = np.cos(np.pi * order * (2 * band + 1) / (2 * _MEL_BANDS)) * np.sqrt(2 / _MEL_BANDS)
+    cosines: NDArray[np.float64] = np.cos(np.pi * order * (2 * band + 1) / (2 * _MEL_BANDS)) * np.sqrt(
+        2 / _MEL_BANDS
+    )
     cosines[:, 0] /= np.sqrt(2)
     return cosines

@@ -7,6 +7,7 @@ import typer
 
 def doctor() -> None:
     """Check what serving and training need; exit status 1 if serving cannot work."""
+    from rich.markup import escape
     from rich.table import Table
 
     from cli.console import out
@@ -20,6 +21,8 @@ def doctor() -> None:
             if finding.is_good
             else ("[red]no[/red]" if finding.is_needed else "[yellow]--[/yellow]")
         )
-        table.add_row(mark, finding.subject, finding.found, "" if finding.is_good else finding.remedy)
+        table.add_row(
+            mark, finding.subject, escape(finding.found), "" if finding.is_good else escape(finding.remedy)
+        )
     out.print(table)
     raise typer.Exit(int(any(finding.is_needed and not finding.is_good for finding in findings)))

@@ -46,12 +46,12 @@ def _package(name: str, is_needed: bool, remedy: str) -> Finding:
 
 def _onnxruntime() -> Finding:
     try:
-        import onnxruntime
+        from service.backends.onnxruntime_import import ort
     except ImportError as failure:
         remedy = "pip install 'carousel-serve[cpu]' (or [gpu])"
         return Finding("ONNX Runtime", str(failure), False, True, remedy)
-    providers = ", ".join(onnxruntime.get_available_providers())
-    return Finding("ONNX Runtime", f"{onnxruntime.__version__} ({providers})", True, True)
+    providers = ", ".join(ort.get_available_providers())
+    return Finding("ONNX Runtime", f"{ort.__version__} ({providers})", True, True)
 
 
 def _bundles(models_dir: Path) -> Finding:

@@ -20,8 +20,8 @@ from service.domain.tensors import Array
 from service.errors import CarouselError
 from service.repository.manifest import Tolerance
 
-# Allowed differences as shares of the largest value in play: float32 keeps 24 bits, and a
-# recurrence over hundreds of steps loses a few of them.
+# Allowed differences as shares of the largest output: float32 keeps 24 bits, and a recurrence over
+# hundreds of steps loses a few of them.
 _REFERENCE_SHARE = 2e-5
 _ARRANGEMENT_SHARE = 1e-5
 _TRIALS = 12
@@ -37,12 +37,17 @@ class ParityFailed(CarouselError):
 
 @dataclass(slots=True)
 class ParityReport:
-    """Largest absolute differences of any output or state, and on how much they were looked for."""
+    """Largest absolute differences of any output, and on how much they were looked for.
+
+    `states` is the largest difference of any state in any of the comparisons, as a share of the
+    largest value of that state.
+    """
 
     reference: float = 0.0
     batched: float = 0.0
     chunked: float = 0.0
-    largest_value: float = 1.0
+    states: float = 0.0
+    largest_output: float = 1.0
     sequences: int = 0
     steps: int = 0
     longest: int = 0
@@ -62,10 +67,13 @@ class Outcome:
     output: Array
     states: tuple[Array, ...]
 
-    def distance(self, other: Outcome) -> float:
-        """The largest absolute difference; infinite where the shapes differ or something is not finite."""
-        pairs = zip((self.output, *self.states), (other.output, *other.states), strict=True)
-        return max(_largest_difference(mine, theirs) for mine, theirs in pairs)
+    def state_distance(self, due: Outcome) -> float:
+        """The largest difference of a state, as a share of what is due."""
+        shares = (
+            _largest_difference(mine, theirs) / max(1.0, _magnitude(theirs))
+            for mine, theirs in zip(self.states, due.states, strict=True)
+        )
+        return max(shares, default=0.0)
 
 
 class ParityCheck:
@@ -87,12 +95,12 @@ class ParityCheck:
             self._try(self._mix())
         report = self._report
         allowed = Tolerance(
-            reference=_rounded_up(_REFERENCE_SHARE * report.largest_value),
-            batched=_rounded_up(_ARRANGEMENT_SHARE * report.largest_value),
-            chunked=_rounded_up(_ARRANGEMENT_SHARE * report.largest_value),
+            reference=_rounded_up(_REFERENCE_SHARE * report.largest_output),
+            batched=_rounded_up(_ARRANGEMENT_SHARE * report.largest_output),
+            chunked=_rounded_up(_ARRANGEMENT_SHARE * report.largest_output),
         )
         report.tolerance = allowed.model_dump()
-        for comparison, limit in report.tolerance.items():
+        for comparison, limit in {**report.tolerance, "states": _REFERENCE_SHARE}.items():
             found = getattr(report, comparison)
             if not found <= limit:
                 raise ParityFailed(f"{comparison}: differs by {found:.3g}, allowed are {limit:.3g}")
@@ -114,14 +122,20 @@ class ParityCheck:
         for sequence, in_batch in zip(sequences, together, strict=True):
             alone = self._run([sequence], self._fresh(1))[0]
             due = Outcome(*self._reference(sequence))
-            report.largest_value = max(report.largest_value, *_magnitudes(due))
-            report.reference = max(report.reference, alone.distance(due))
-            report.batched = max(report.batched, in_batch.distance(alone))
+            report.largest_output = max(report.largest_output, _magnitude(due.output))
+            self._note("reference", alone, due)
+            self._note("batched", in_batch, alone)
             if self._signature.is_causal:
-                report.chunked = max(report.chunked, self._in_chunks(sequence).distance(alone))
+                self._note("chunked", self._in_chunks(sequence), alone)
             report.sequences += 1
             report.steps += len(sequence)
             report.longest = max(report.longest, len(sequence))
+
+    def _note(self, comparison: str, found: Outcome, due: Outcome) -> None:
+        report = self._report
+        distance = _largest_difference(found.output, due.output)
+        setattr(report, comparison, max(getattr(report, comparison), distance))
+        report.states = max(report.states, found.state_distance(due))
 
     def _in_chunks(self, sequence: Array) -> Outcome:
         outputs, states = [], self._fresh(1)
@@ -166,14 +180,15 @@ class ParityCheck:
 
 
 def _largest_difference(mine: Array, theirs: Array) -> float:
+    """Infinite where the shapes differ or something is not finite."""
     if mine.shape != theirs.shape:
         return float("inf")
     largest = float(np.abs(mine.astype(np.float64) - theirs).max())
     return largest if np.isfinite(largest) else float("inf")
 
 
-def _magnitudes(outcome: Outcome) -> list[float]:
-    return [float(np.abs(tensor).max()) for tensor in (outcome.output, *outcome.states)]
+def _magnitude(tensor: Array) -> float:
+    return float(np.abs(tensor).max())
 
 
 def _rounded_up(value: float) -> float:

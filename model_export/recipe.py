@@ -26,7 +26,7 @@ class ModelCard:
     description: str
     step: Step
     output: Output
-    dataset: Dataset
+    dataset: Dataset | None = None
     remarks: tuple[str, ...] = ()
 
 

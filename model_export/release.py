@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from model_export.bundle import Candidate, publish
 from model_export.networks.network import SequenceNetwork
 from model_export.onnx_exporter import export_onnx

@@ -84,17 +84,23 @@ class Carousel:
     async def _load(self) -> None:
         loader = Loader(self.settings, self.metrics, self._clock)
         for folder in bundle_folders(self.settings.models_dir):
-            name = folder.parent.name
+            name, version = folder.parent.name, folder.name
             if self.settings.models is not None and name not in self.settings.models:
                 continue
             try:
                 self.registry.add(await loader.load(folder))
-            except InvalidBundle as failure:
-                self.registry.add_failure(name, failure.message)
-                _logger.error("bundle refused", model=name, error=failure.message)  # noqa: TRY400 - says it all
+            except Exception as failure:  # noqa: BLE001 - whatever is wrong with one bundle, the others are served
+                self._refuse(name, version, failure)
         if not self.registry.models:
             raise InvalidBundle(f"{self.settings.models_dir}: holds no bundle that can be served")
         _logger.info("models loaded", count=len(self.registry.models))
+
+    def _refuse(self, name: str, version: str, failure: Exception) -> None:
+        is_foreseen = isinstance(failure, InvalidBundle)
+        reason = str(failure) if is_foreseen else f"{type(failure).__name__}: {failure}"
+        self.registry.add_failure(name, version, reason)
+        trace = None if is_foreseen else failure
+        _logger.error("bundle refused", model=name, version=version, error=reason, exc_info=trace)
 
     def _set_ready(self, is_ready: bool) -> None:
         self.is_ready = is_ready

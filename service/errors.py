@@ -30,6 +30,10 @@ class CarouselError(Exception):
         return str(self.args[0]) if self.args else self.reason
 
 
+class ClientGone(Exception):
+    """The client closed its connection before it was answered: there is nobody to tell."""
+
+
 class InvalidRequest(CarouselError):
     http_status = 400
     grpc_code = "INVALID_ARGUMENT"
@@ -57,6 +61,10 @@ class MethodNotAllowed(CarouselError):
     http_status = 405
     grpc_code = "UNIMPLEMENTED"
     reason = "method"
+
+    def __init__(self, message: str, allowed: str) -> None:
+        super().__init__(message)
+        self.allowed = allowed
 
 
 class Overloaded(CarouselError):
@@ -87,3 +95,14 @@ class EngineFailed(CarouselError):
 
 class InvalidBundle(CarouselError):
     reason = "invalid_bundle"
+
+
+def refusal_reasons() -> set[str]:
+    """Every reason a request can be counted under, beside `client_gone`."""
+    reasons = {CarouselError.reason}
+    waiting = [CarouselError]
+    while waiting:
+        children = waiting.pop().__subclasses__()
+        reasons |= {child.reason for child in children}
+        waiting += children
+    return reasons

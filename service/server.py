@@ -86,5 +86,9 @@ def serve(settings: Settings, on_listening: Callable[[Carousel, str], None] = _s
         timeout_keep_alive=75,
     )
     server = _Server(config, carousel, lambda address: on_listening(carousel, address))
-    server.run()
+    try:
+        server.run()
+    except SystemExit:
+        # Newer versions of uvicorn end so where they could not start; the log has said why.
+        return 1
     return 0 if server.started else 1

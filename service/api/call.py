@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 from starlette.types import Receive
 
-from service.errors import BodyTooLarge, DeadlineExceeded, InvalidRequest, UnsupportedMediaType
+from service.errors import BodyTooLarge, ClientGone, DeadlineExceeded, InvalidRequest, UnsupportedMediaType
 
 Headers: TypeAlias = dict[bytes, bytes]
 
@@ -19,10 +19,6 @@ Headers: TypeAlias = dict[bytes, bytes]
 # Random once per process, counted within it: unique, and no system call per request.
 _PROCESS = secrets.token_hex(6).encode()
 _numbers = itertools.count()
-
-
-class ClientGone(Exception):
-    """The client closed its connection while sending."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +43,15 @@ class BodyLimits:
 async def read_body(headers: Headers, receive: Receive, limits: BodyLimits) -> bytes:
     """The whole body; raises BodyTooLarge before reading what is announced as too large."""
     _check_announced(headers, limits.max_bytes)
-    message = await receive()
-    if message["type"] == "http.request" and not message.get("more_body"):
+    message = _received_at_once(receive)
+    # Most bodies are there already and need no timer.
+    if message is not None and message["type"] == "http.request" and not message.get("more_body"):
         body: bytes = message.get("body", b"")
         _check_size(len(body), limits.max_bytes)
         return body
     try:
         async with asyncio.timeout(limits.timeout_s):
-            return await _read_rest(message, receive, limits.max_bytes)
+            return await _read_rest(message or await receive(), receive, limits.max_bytes)
     except TimeoutError:
         raise DeadlineExceeded(f"body: not received within {limits.timeout_s:g} s") from None
 
@@ -81,23 +78,28 @@ def check_media_type(headers: Headers, accepted: tuple[bytes, ...]) -> None:
 def departure_check(receive: Receive) -> Callable[[], bool]:
     """A question, asked without waiting: has the client closed its connection?
 
-    After the body, `receive` ends at once only where the client is gone; otherwise it waits, and
-    the unfinished call is dropped again.
+    After the body, `receive` ends at once only where the client is gone.
     """
 
     def is_gone() -> bool:
-        pending: Any = receive()
-        try:
-            pending.send(None)
-        except StopIteration as ended:
-            return bool(ended.value["type"] == "http.disconnect")
-        except RuntimeError:
-            # The server's own trouble with a connection that is going away; the answer will tell.
-            return False
-        pending.close()
-        return False
+        message = _received_at_once(receive)
+        return message is not None and bool(message["type"] == "http.disconnect")
 
     return is_gone
+
+
+def _received_at_once(receive: Receive) -> Any:
+    """What `receive` has now, or None where it would wait: the unfinished call is dropped again."""
+    pending: Any = receive()
+    try:
+        pending.send(None)
+    except StopIteration as ended:
+        return ended.value
+    except RuntimeError:
+        # The server's own trouble with a connection that is going away; the answer will tell.
+        return None
+    pending.close()
+    return None
 
 
 async def _read_rest(message: Any, receive: Receive, max_bytes: int) -> bytes:

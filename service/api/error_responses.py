@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.errors import CarouselError, Overloaded
+from service.errors import CarouselError, MethodNotAllowed, Overloaded, refusal_reasons
 from service.telemetry.metrics import Metrics
 
 _logger = structlog.get_logger()
@@ -31,6 +31,9 @@ class ErrorResponses:
 
     def __init__(self, metrics: Metrics) -> None:
         self._rejected = metrics.rejected
+        for reason in (*refusal_reasons(), "client_gone"):
+            # A series that starts at zero: a rate over one that appears with its first refusal misses it.
+            self._rejected.labels(reason)
 
     def answer(self, failure: Exception, request_id: str, path: str) -> ErrorAnswer:
         """What the caller is told; an error we did not foresee is a 500 without its inner words."""
@@ -51,7 +54,13 @@ class ErrorResponses:
         headers = []
         if isinstance(failure, Overloaded):
             headers.append((b"retry-after", str(max(1, math.ceil(failure.retry_after_s))).encode()))
+        if isinstance(failure, MethodNotAllowed):
+            headers.append((b"allow", failure.allowed.encode()))
         return ErrorAnswer(failure.http_status, headers, _body(failure.message))
+
+    def count_departure(self) -> None:
+        """A client that did not wait for its answer."""
+        self._rejected.labels("client_gone").inc()
 
     async def handle_http(self, request: Request, failure: Exception) -> Response:
         """FastAPI's own refusals (unknown path, wrong method), in our form."""

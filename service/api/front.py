@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
-from urllib.parse import unquote
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.api.call import BodyLimits, Call, ClientGone, departure_check, read_body, request_id
+from service.api.call import BodyLimits, Call, departure_check, read_body, request_id
 from service.api.error_responses import ErrorResponses
-from service.errors import MethodNotAllowed
+from service.errors import ClientGone, MethodNotAllowed
 
 Door: TypeAlias = Callable[[Call], Awaitable[bytes]]
 """From a request's bytes to the answer's JSON; raises CarouselError."""
@@ -61,8 +60,9 @@ class Front:
             _check_method(scope["method"])
             body = await read_body(headers, receive, self._limits)
             model, version = match.groups()
-            answer = await door(Call(unquote(model), version, headers, body, departure_check(receive)))
+            answer = await door(Call(model, version, headers, body, departure_check(receive)))
         except ClientGone:
+            self._errors.count_departure()
             return
         except Exception as failure:  # noqa: BLE001 - the last resort: every request is answered
             refusal = self._errors.answer(failure, identity.decode(), scope["path"])
@@ -75,4 +75,4 @@ class Front:
 
 def _check_method(method: str) -> None:
     if method != "POST":
-        raise MethodNotAllowed(f"method: {method} is not possible here, use POST")
+        raise MethodNotAllowed(f"method: {method} is not possible here, use POST", allowed="POST")

@@ -21,7 +21,25 @@ def parsed_object(body: bytes, allowed: frozenset[str]) -> dict[str, Any]:
     if not parsed.keys() <= allowed:
         unknown = ", ".join(sorted(parsed.keys() - allowed))
         raise InvalidRequest(f"body: unknown field {unknown}, known are {', '.join(sorted(allowed))}")
+    if b"true" in body or b"false" in body:
+        _refuse_booleans_in_lists(parsed)
     return parsed
+
+
+def _refuse_booleans_in_lists(parsed: dict[str, Any]) -> None:
+    """NumPy would take true for 1 among numbers. Without recursion: bodies may be nested deeply."""
+    waiting: list[tuple[Any, str, Any]] = [(None, field, value) for field, value in parsed.items()]
+    while waiting:
+        owner, field, value = waiting.pop()
+        if isinstance(value, dict):
+            waiting += [(value.get("name"), key, part) for key, part in value.items()]
+        elif isinstance(value, list):
+            kinds = set(map(type, value))
+            if bool in kinds:
+                path = f"{owner}.{field}" if isinstance(owner, str) else field
+                raise InvalidRequest(f"{path}: expected numbers, got true or false")
+            if kinds & {dict, list}:
+                waiting += [(owner, field, part) for part in value]
 
 
 def positive_number(value: Any, field: str) -> float:

@@ -32,6 +32,9 @@ class PredictDoor:
         model = self._predictor.registry.find(call.model, call.version)
         request = parsed_object(call.body, _FIELDS)
         sequences = _sequences(request, model)
+        with_outputs = request.get("include_outputs", False)
+        if not isinstance(with_outputs, bool):
+            raise InvalidRequest("include_outputs: expected true or false")
         timeout_ms = request.get("timeout_ms")
         result = await self._predictor.infer(
             InferRequest(
@@ -42,7 +45,7 @@ class PredictDoor:
                 is_abandoned=call.is_abandoned,
             )
         )
-        return _worded(model, sequences, result, bool(request.get("include_outputs")))
+        return _worded(model, sequences, result, with_outputs)
 
 
 def _sequences(request: dict[str, Any], model: ServedModel) -> list[Array]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 
-import onnxruntime as ort
-
+from service.backends.onnxruntime_import import ort
 from service.backends.protocol import Artifact, Capability
 from service.domain.batches import Batch, BatchResult
 from service.domain.signature import LENGTHS, OUTPUT, SEQUENCE

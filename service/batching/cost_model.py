@@ -29,23 +29,33 @@ class CostModel:
 
     def calibrate(self, observations: list[tuple[int, int, float]]) -> None:
         """Learn from warm-up runs `(rows, padded_steps, seconds)`; they keep later fits well-posed."""
-        self._calibration = list(observations)
+        self._calibration = [observation for observation in observations if _is_measured(observation)]
         self._fit()
 
     def observe(self, rows: int, padded_steps: int, seconds: float) -> None:
         """Learn from a batch that ran."""
-        self._recent.append((rows, padded_steps, seconds))
+        observation = (rows, padded_steps, seconds)
+        if not _is_measured(observation):
+            return
+        self._recent.append(observation)
         self._unfitted += 1
         if self._unfitted >= _REFIT_EVERY:
             self._fit()
 
     def _fit(self) -> None:
         self._unfitted = 0
+        if not self._calibration and not self._recent:
+            return
         points = np.array([*self._calibration, *self._recent], dtype=np.float64)
         rows, steps, seconds = points.T
         # Relative errors count, else one long batch outweighs all short ones.
         terms = np.stack([np.ones_like(rows), steps, steps * rows], axis=1) / seconds[:, None]
         self.call_s, self.step_s, self.row_step_s = _non_negative_fit(terms)
+
+
+def _is_measured(observation: tuple[int, int, float]) -> bool:
+    """Not what a clock reads that is too coarse to see the batch, or is set back."""
+    return observation[2] > 0
 
 
 def _non_negative_fit(terms: np.ndarray) -> tuple[float, float, float]:

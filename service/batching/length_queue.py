@@ -4,24 +4,16 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from dataclasses import dataclass
 
 from service.batching.cost_model import CostModel
+from service.batching.partition import BatchLimits, cheapest_part, seconds_for
 from service.batching.ticket import Ticket
+from service.errors import ClientGone
 
 # A caller is asked whether it is still there only after this wait: asking costs as much as a short row.
 _PATIENCE_S = 0.02
-
-
-@dataclass(frozen=True, slots=True)
-class BatchLimits:
-    """The largest batch an engine is given: rows, and rows x padded steps (one row alone may be longer)."""
-
-    max_rows: int
-    max_row_steps: int
-
-    def rows_at(self, padded_steps: int) -> int:
-        return max(1, min(self.max_rows, self.max_row_steps // padded_steps))
+# Looking through a full queue of 2,048 for those who left took 1.4 ms where it was measured.
+_SWEEP_EVERY_S = 0.1
 
 
 class LengthQueue:
@@ -38,6 +30,7 @@ class LengthQueue:
         self._classes: dict[int, deque[tuple[int, Ticket]]] = {}
         self._taken: set[int] = set()
         self._next_number = 0
+        self._next_sweep_s = 0.0
         self.waiting_rows = 0
         self.waiting_bytes = 0
 
@@ -59,9 +52,25 @@ class LengthQueue:
                 return tickets
         return []
 
+    def drop_settled(self, now_s: float) -> None:
+        """Give back the room of tickets that nobody waits for any more; at most every `_SWEEP_EVERY_S`."""
+        if now_s < self._next_sweep_s:
+            return
+        self._next_sweep_s = now_s + _SWEEP_EVERY_S
+        waiting = [ticket for number, ticket in self._arrivals if number not in self._taken]
+        for collection in (self._arrivals, self._classes, self._taken):
+            collection.clear()
+        self.waiting_rows = self.waiting_bytes = 0
+        for ticket in waiting:
+            if not ticket.is_settled:
+                self.add(ticket)
+
     def queued_seconds(self) -> float:
         """Predicted time to run all that waits."""
-        return sum(self._seconds(length, len(entries)) for length, entries in self._classes.items())
+        return sum(
+            seconds_for(len(entries), length, self._cost, self._limits)
+            for length, entries in self._classes.items()
+        )
 
     def _oldest(self) -> Ticket | None:
         while self._arrivals:
@@ -78,25 +87,7 @@ class LengthQueue:
         if len(lengths) == 1:
             return anchor, anchor
         counts = [len(self._classes[length]) for length in lengths]
-        best, cuts = [0.0], [0]
-        for end in range(1, len(lengths) + 1):
-            rows, cheapest, cut = 0, float("inf"), end - 1
-            for start in range(end - 1, -1, -1):
-                rows += counts[start]
-                total = best[start] + self._seconds(lengths[end - 1], rows)
-                if total < cheapest:
-                    cheapest, cut = total, start
-            best.append(cheapest)
-            cuts.append(cut)
-        end = len(lengths)
-        while lengths[cuts[end]] > anchor:
-            end = cuts[end]
-        return lengths[cuts[end]], lengths[end - 1]
-
-    def _seconds(self, padded_steps: int, rows: int) -> float:
-        full, rest = divmod(rows, self._limits.rows_at(padded_steps))
-        seconds = full * self._cost.seconds(self._limits.rows_at(padded_steps), padded_steps) if full else 0.0
-        return seconds + (self._cost.seconds(rest, padded_steps) if rest else 0.0)
+        return cheapest_part(lengths, counts, anchor, self._cost, self._limits)
 
     def _pop(self, low: int, high: int, max_rows: int, now_s: float) -> list[Ticket]:
         """Take up to `max_rows` living tickets between two length classes, oldest first."""
@@ -133,6 +124,6 @@ def _still_wanted(ticket: Ticket, now_s: float) -> bool:
     if ticket.is_settled:
         return False
     if ticket.is_abandoned and now_s - ticket.arrived_s > _PATIENCE_S and ticket.is_abandoned():
-        ticket.abandon()
+        ticket.fail(ClientGone())
         return False
     return True

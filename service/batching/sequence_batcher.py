@@ -10,8 +10,9 @@ import numpy as np
 from service.backends.engine_thread import EngineThread, Outcome
 from service.batching.clock import Clock
 from service.batching.cost_model import CostModel
-from service.batching.length_queue import BatchLimits, LengthQueue
-from service.batching.padding import PaddedBuffer, row_output
+from service.batching.length_queue import LengthQueue
+from service.batching.padding import PaddedBuffer, fits, row_output
+from service.batching.partition import BatchLimits
 from service.batching.ticket import RowResult, Ticket
 from service.domain.batches import BatchResult
 from service.domain.signature import Signature
@@ -77,13 +78,20 @@ class SequenceBatcher:
         await self._idle.wait()
 
     def _refuse_when_full(self, tickets: list[Ticket]) -> None:
-        rows = self._queue.waiting_rows + len(tickets)
-        size = self._queue.waiting_bytes + sum(ticket.sequence.nbytes for ticket in tickets)
-        # An empty queue takes anything that passed the body limit, else a large request could never run.
-        if self._queue.waiting_rows and (rows > self._bounds.max_rows or size > self._bounds.max_bytes):
+        if self._has_room(tickets):
+            return
+        self._queue.drop_settled(self._clock.now())
+        if not self._has_room(tickets):
             raise Overloaded(
                 f"the queue is full: {self._queue.waiting_rows} sequences wait", self._queue.queued_seconds()
             )
+
+    def _has_room(self, tickets: list[Ticket]) -> bool:
+        """An empty queue takes anything that passed the body limit, else a large request could never run."""
+        rows = self._queue.waiting_rows + len(tickets)
+        size = self._queue.waiting_bytes + sum(ticket.sequence.nbytes for ticket in tickets)
+        is_within = rows <= self._bounds.max_rows and size <= self._bounds.max_bytes
+        return is_within or not self._queue.waiting_rows
 
     def _wake(self) -> None:
         """Dispatch after the callbacks already due: requests read in the same turn share the batch."""
@@ -115,14 +123,20 @@ class SequenceBatcher:
 
     def _finished(self, tickets: list[Ticket], padded_steps: int, started_s: float, outcome: Outcome) -> None:
         ended_s = self._clock.now()
+        if isinstance(outcome, BatchResult) and not fits(
+            outcome, self._signature, len(tickets), padded_steps
+        ):
+            outcome = EngineFailed(
+                f"the engine's output, of shape {outcome.output.shape}, is not the batch's"
+            )
         if isinstance(outcome, Exception):
             self._bisect(tickets, outcome)
             self._dispatch()
             return
         # The engine gets its next batch before this one is handed out.
         self._dispatch()
-        self._cost.observe(len(tickets), padded_steps, ended_s - started_s)
         self._hand_out(tickets, outcome, ended_s - started_s)
+        self._cost.observe(len(tickets), padded_steps, ended_s - started_s)
         self._metrics.batch_ran(
             outcome.device,
             outcome.compute_s,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -35,11 +37,12 @@ def read_golden(folder: Path) -> GoldenVectors:
     if not path.exists():
         return GoldenVectors()
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        # NumPy leaves a file open that it fails to read; this one is closed here.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             count = sum(name.startswith("sequence_") for name in arrays.files)
             return GoldenVectors(
                 tuple(arrays[f"sequence_{i}"] for i in range(count)),
                 tuple(arrays[f"output_{i}"] for i in range(count)),
             )
-    except (OSError, ValueError, KeyError) as failure:
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error) as failure:
         raise InvalidBundle(f"{path}: not readable: {failure}") from failure

@@ -12,11 +12,12 @@ from service.backends.engine_thread import EngineThread, Outcome
 from service.backends.factory import create_backend
 from service.batching.clock import Clock
 from service.batching.cost_model import CostModel
-from service.batching.length_queue import BatchLimits
+from service.batching.partition import BatchLimits
 from service.batching.sequence_batcher import QueueBounds, SequenceBatcher
 from service.domain.batches import Batch, BatchResult
+from service.domain.sequences import checked_sequence
 from service.domain.signature import Signature
-from service.errors import InvalidBundle
+from service.errors import InvalidBundle, InvalidRequest
 from service.repository.golden import GoldenVectors, read_golden
 from service.repository.manifest import Manifest
 from service.repository.scanner import Bundle, read_bundle
@@ -110,14 +111,19 @@ def _batch_limits(settings: Settings, signature: Signature) -> BatchLimits:
 
 async def _prove(engine: EngineThread, manifest: Manifest, golden: GoldenVectors) -> None:
     """Run the bundle's golden vectors on this machine; raises InvalidBundle where an output is off."""
-    for index, (sequence, due) in enumerate(zip(golden.sequences, golden.outputs, strict=True)):
+    for index, (values, due) in enumerate(zip(golden.sequences, golden.outputs, strict=True)):
+        name = f"{manifest.name}/{manifest.version}: golden vector {index}"
+        try:
+            sequence = checked_sequence(values, manifest.signature, len(values), name)
+        except InvalidRequest as failure:
+            raise InvalidBundle(failure.message) from failure
         result = await _run(engine, _lone_batch(manifest.signature, sequence))
         output = result.output[:, 0] if manifest.signature.has_step_outputs else result.output[0]
         off = float(np.abs(output - due).max()) if output.shape == due.shape else float("inf")
         if not off <= manifest.tolerance.reference:
             raise InvalidBundle(
-                f"{manifest.name}/{manifest.version}: golden vector {index} is off by {off:.2g} "
-                f"on {result.device}, its tolerance is {manifest.tolerance.reference:.2g}"
+                f"{name} is off by {off:.2g} on {result.device}, "
+                f"its tolerance is {manifest.tolerance.reference:.2g}"
             )
 
 

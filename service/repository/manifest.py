@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from service.domain.signature import Readout, Signature, StateSpec
-from service.domain.tensors import Datatype, Shape
+from service.domain.tensors import Datatype
 from service.errors import InvalidBundle
 
 MANIFEST = "manifest.json"
@@ -110,7 +110,7 @@ class Quality(_Part):
 
 
 class Tolerance(_Part):
-    """Largest absolute difference of any output or state that parity allows, per comparison."""
+    """Largest absolute difference of any output that parity allows, per comparison."""
 
     reference: float = Field(description="against PyTorch in float64, sequence by sequence")
     batched: float = Field(description="in a padded batch against alone")
@@ -145,15 +145,25 @@ class Manifest(_Part):
             raise ValueError("states: every input and output needs a name of its own")
         if self.step.symbols and (self.step.datatype.is_floating or self.step.shape):
             raise ValueError("step.symbols: only for steps that are one integer")
-        labels = self.output.labels
-        if labels and self.output.shape != (len(labels),):
-            raise ValueError(
-                f"output.labels: {len(labels)} labels for an output of shape {self.output.shape}"
-            )
-        if (self.output.blank is not None) != (self.task is Task.TRANSCRIPTION):
-            raise ValueError("output.blank: given exactly when the task is transcription")
         if ONNX not in self.files:
             raise ValueError(f"files: {ONNX} is missing")
+        return self
+
+    @model_validator(mode="after")
+    def _can_be_worded(self) -> Manifest:
+        labels, blank = self.output.labels or (), self.output.blank
+        if labels and self.output.shape != (len(labels),):
+            raise ValueError(f"output.labels: {len(labels)} labels for the shape {self.output.shape}")
+        if self.task not in (Task.FORECAST, Task.TENSOR):
+            readout = Readout.LAST if self.task is Task.CLASSIFICATION else Readout.EVERY_STEP
+            if not labels or self.output.readout is not readout:
+                raise ValueError(f"output: {self.task} needs labels and the readout {readout}")
+        if (blank is not None) != (self.task is Task.TRANSCRIPTION):
+            raise ValueError("output.blank: given exactly when the task is transcription")
+        if blank is not None and blank >= len(labels):
+            raise ValueError(f"output.blank: {blank} is none of the {len(labels)} labels")
+        if self.task is Task.NEXT_SYMBOL and self.step.symbols != labels:
+            raise ValueError("step.symbols: where the task is next_symbol, the same as output.labels")
         return self
 
     @property
@@ -161,16 +171,12 @@ class Manifest(_Part):
         """The part of the contract that the request path needs."""
         return Signature(
             step_datatype=self.step.datatype,
-            step_shape=_shape(self.step.shape),
-            output_shape=_shape(self.output.shape),
+            step_shape=self.step.shape,
+            output_shape=self.output.shape,
             readout=self.output.readout,
-            states=tuple(StateSpec(s.input, s.output, _shape(s.shape)) for s in self.states),
+            states=tuple(StateSpec(s.input, s.output, s.shape) for s in self.states),
             symbol_count=len(self.step.symbols) if self.step.symbols else None,
         )
-
-
-def _shape(extents: tuple[int, ...]) -> Shape:
-    return tuple(extents)
 
 
 def read_manifest(folder: Path) -> Manifest:

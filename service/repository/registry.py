@@ -14,7 +14,7 @@ class Registry:
     def __init__(self) -> None:
         self._versions: dict[str, dict[str, ServedModel]] = {}
         self._latest: dict[str, ServedModel] = {}
-        self._failures: dict[str, str] = {}
+        self._failures: dict[str, dict[str, str]] = {}
 
     def add(self, model: ServedModel) -> None:
         name = model.manifest.name
@@ -22,8 +22,8 @@ class Registry:
         versions[model.manifest.version] = model
         self._latest[name] = versions[max(versions, key=int)]
 
-    def add_failure(self, name: str, reason: str) -> None:
-        self._failures[name] = reason
+    def add_failure(self, name: str, version: str, reason: str) -> None:
+        self._failures.setdefault(name, {})[version] = reason
 
     @property
     def models(self) -> list[ServedModel]:
@@ -36,7 +36,12 @@ class Registry:
 
     @property
     def failures(self) -> dict[str, str]:
-        return dict(self._failures)
+        """Why each `name/version` that is on disk is not in service."""
+        return {
+            f"{name}/{version}": reason
+            for name, versions in sorted(self._failures.items())
+            for version, reason in versions.items()
+        }
 
     def versions(self, name: str) -> list[str]:
         self.find(name)
@@ -50,11 +55,13 @@ class Registry:
         return model
 
     def _refuse(self, name: str, version: str | None) -> NoReturn:
+        failed = self._failures.get(name, {})
+        if version in failed or (failed and name not in self._versions):
+            at = version if version in failed else max(failed, key=int)
+            raise Unavailable(f"model: {name}/{at} could not be loaded: {failed[at]}")
         if name in self._versions:
             served = ", ".join(self.versions(name))
             raise NotFound(f"version: {name} has no version {version}, it has {served}")
-        if name in self._failures:
-            raise Unavailable(f"model: {name} could not be loaded: {self._failures[name]}")
         names = ", ".join(sorted(self._versions)) or "none"
         raise NotFound(f"model: there is no {name}, the models are: {names}")
 

@@ -48,7 +48,7 @@ def read_bundle(folder: Path) -> Bundle:
 
 def _check_file(folder: Path, name: str, expected: str) -> None:
     path = folder / name
-    if path.resolve().parent != folder.resolve():
+    if "\0" in name or path.resolve().parent != folder.resolve():
         raise InvalidBundle(f"{folder / MANIFEST}: files: {name} lies outside the bundle")
     try:
         found = hashlib.sha256(path.read_bytes()).hexdigest()

@@ -24,8 +24,8 @@ class Metrics:
         def histogram(name: str, text: str, labels: tuple[str, ...], buckets: tuple[float, ...]) -> Histogram:
             return Histogram(f"carousel_{name}", text, labels, buckets=buckets, registry=registry)
 
-        self.sequences = counter("sequences_total", "Sequences answered.", _DEVICE)
-        self.steps = counter("steps_total", "Time steps of answered sequences.", _DEVICE)
+        self.sequences = counter("sequences_total", "Sequences computed.", _DEVICE)
+        self.steps = counter("steps_total", "Time steps of computed sequences.", _DEVICE)
         self.padded_steps = counter("padded_steps_total", "Steps computed for padding only.", _DEVICE)
         self.compute_seconds = histogram("compute_seconds", "Engine time of a batch.", _DEVICE, _SECONDS)
         self.queue_seconds = histogram("queue_seconds", "Wait of a sequence before it ran.", _MODEL, _SECONDS)

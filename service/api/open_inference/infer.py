@@ -36,6 +36,7 @@ class InferDoor:
         check_media_type(call.headers, _ACCEPTED)
         signature = self._predictor.registry.find(call.model, call.version).signature
         request = parsed_object(call.body, _FIELDS)
+        wanted = _wanted(request)
         result = await self._predictor.infer(
             InferRequest(
                 model=call.model,
@@ -45,7 +46,8 @@ class InferDoor:
                 is_abandoned=call.is_abandoned,
             )
         )
-        return orjson.dumps(_response(request, result, signature), option=orjson.OPT_SERIALIZE_NUMPY)
+        response = _response(request, result, _outputs(result.outputs, signature, wanted))
+        return orjson.dumps(response, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
 def _sequences(request: dict[str, Any], signature: Signature) -> list[Array]:
@@ -88,15 +90,19 @@ def _check_lengths(lengths: Array, padded: Array) -> None:
 
 
 def _timeout_s(request: dict[str, Any]) -> float | None:
-    parameters = request.get("parameters") or {}
+    parameters = request.get("parameters")
+    if parameters is None:
+        return None
     if not isinstance(parameters, dict):
         raise InvalidRequest("parameters: expected an object")
     timeout = parameters.get("timeout")
     # Zero is the protocol's way to say none.
-    return positive_number(timeout, "parameters.timeout") * _MICROSECOND if timeout else None
+    if timeout is None or (timeout == 0 and timeout is not False):
+        return None
+    return positive_number(timeout, "parameters.timeout") * _MICROSECOND
 
 
-def _response(request: dict[str, Any], result: InferResult, signature: Signature) -> dict[str, Any]:
+def _response(request: dict[str, Any], result: InferResult, outputs: list[dict[str, Any]]) -> dict[str, Any]:
     timings = result.timings
     response: dict[str, Any] = {
         "model_name": result.model,
@@ -107,7 +113,7 @@ def _response(request: dict[str, Any], result: InferResult, signature: Signature
             "batch_us": round(timings.batch_s / _MICROSECOND),
             "compute_us": round(timings.compute_s / _MICROSECOND),
         },
-        "outputs": _outputs(result.outputs, signature, _wanted(request)),
+        "outputs": outputs,
     }
     if request.get("id"):
         response["id"] = request["id"]

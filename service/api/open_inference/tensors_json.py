@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,8 @@ from service.domain.sequences import nested_list_array
 from service.domain.tensors import Array, Datatype
 from service.errors import InvalidRequest
 
+_MOST_DIMENSIONS = 16
+
 
 def tensor_from(tensor: dict[str, Any], expected: Datatype | None) -> Array:
     """A JSON tensor, nested or flat, in its declared shape; raises InvalidRequest naming it."""
@@ -17,13 +20,16 @@ def tensor_from(tensor: dict[str, Any], expected: Datatype | None) -> Array:
     _check_datatype(tensor, expected)
     values = nested_list_array(tensor.get("data"), f"{name}.data")
     shape = _shape(tensor)
-    if values.ndim != 1 and values.shape != shape:
+    size = prod(shape)
+    if values.size != size:
+        raise InvalidRequest(f"{name}.data: {values.size} values, shape {list(shape)} needs {size}")
+    if values.ndim != 1 and values.size and values.shape != shape:
         raise InvalidRequest(f"{name}.data: is of shape {list(values.shape)}, declared {list(shape)}")
-    if values.size != int(np.prod(shape)):
-        raise InvalidRequest(
-            f"{name}.data: {values.size} values, shape {list(shape)} needs {int(np.prod(shape))}"
-        )
-    return values.reshape(shape)
+    try:
+        return values.reshape(shape)
+    except (ValueError, OverflowError):
+        # A shape with a zero in it can have extents beyond NumPy's.
+        raise InvalidRequest(f"{name}.shape: {list(shape)} is not possible") from None
 
 
 def tensor_json(name: str, datatype: Datatype, values: Array) -> dict[str, Any]:
@@ -38,10 +44,15 @@ def tensor_json(name: str, datatype: Datatype, values: Array) -> dict[str, Any]:
 
 def _shape(tensor: dict[str, Any]) -> tuple[int, ...]:
     shape = tensor.get("shape")
-    is_list = isinstance(shape, list) and all(type(extent) is int and extent >= 0 for extent in shape)
-    if not is_list:
-        raise InvalidRequest(f"{tensor.get('name')}.shape: expected a list of whole numbers")
-    return tuple(shape)  # type: ignore[arg-type]
+    if (
+        not isinstance(shape, list)
+        or len(shape) > _MOST_DIMENSIONS
+        or not all(type(extent) is int and extent >= 0 for extent in shape)
+    ):
+        raise InvalidRequest(
+            f"{tensor.get('name')}.shape: expected a list of at most {_MOST_DIMENSIONS} whole numbers"
+        )
+    return tuple(shape)
 
 
 def _check_datatype(tensor: dict[str, Any], expected: Datatype | None) -> None:

@@ -1,0 +1,27 @@
+"""What all tests share: hypothesis draws the same examples each time, and no example is too slow."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+# New examples: pytest --hypothesis-profile=default
+settings.register_profile("carousel", derandomize=True, deadline=None)
+settings.load_profile("carousel")
+
+
+@pytest.fixture(scope="session")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of small bundles, to be read only."""
+    from bundles import publish_bundles
+
+    return publish_bundles(tmp_path_factory.mktemp("published"))
+
+
+@pytest.fixture
+def models_dir(published: Path, tmp_path: Path) -> Path:
+    """A copy of it, to be spoilt."""
+    return shutil.copytree(published, tmp_path / "models")

@@ -1,0 +1,108 @@
+"""The real server, started and asked as its users start and ask it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import numpy as np
+import pytest
+from carousel_process import CarouselProcess
+
+from service.repository.golden import read_golden
+
+
+@pytest.fixture(scope="module")
+def server(published):
+    with CarouselProcess(published) as process:
+        assert process.address, process.said
+        yield process
+
+
+@pytest.fixture(scope="module")
+def client(server):
+    with httpx.Client(base_url=server.address, timeout=20) as opened:
+        yield opened
+
+
+def test_it_says_what_it_serves_and_where(server):
+    assert "Carousel serves gait, letters" in server.said
+    for path in ("/", "/docs", "/metrics"):
+        assert f"{server.address}{path}\n" in server.said
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_the_curl_line_works_as_it_is_printed_and_has_the_answer_it_promises(server):
+    answer = subprocess.run(server.curl, shell=True, check=True, capture_output=True, text=True, timeout=20)  # noqa: S602
+    label = json.loads(answer.stdout)["predictions"][0]["label"]
+    assert f"Try it; the answer is {label}:" in server.said
+
+
+@pytest.mark.parametrize("name", ["gait", "letters"])
+def test_it_answers_the_golden_sequences_all_at_once(client, published, name):
+    golden = read_golden(published / name / "1")
+    sequences = [sequence.tolist() for sequence in golden.sequences]
+    body = {"sequences": sequences * 20, "include_outputs": True}
+    answers = client.post(f"/predict/{name}", json=body).json()["predictions"]
+    for answer, due in zip(answers, golden.outputs * 20, strict=True):
+        np.testing.assert_allclose(answer["output"], due, atol=1e-5)
+
+
+@pytest.mark.parametrize("path", ["/predict/{model}", "/v2/models/{model}/infer"])
+def test_the_documentation_s_own_examples_are_answered(client, path):
+    operation = client.get("/openapi.json").json()["paths"][path]["post"]
+    examples = operation["requestBody"]["content"]["application/json"]["examples"]
+    assert set(examples) == {"gait", "letters"}
+    for name, example in examples.items():
+        answer = client.post(path.format(model=name), json=example["value"])
+        assert answer.status_code == 200, answer.text
+        assert set(answer.json()) <= set(
+            operation["responses"]["200"]["content"]["application/json"]["schema"]["properties"]
+        )
+
+
+def test_what_it_computed_shows_in_its_metrics(client):
+    def computed() -> float:
+        lines = client.get("/metrics").text.splitlines()
+        prefix = 'carousel_sequences_total{device="cpu",model="gait",version="1"} '
+        return sum(float(line.removeprefix(prefix)) for line in lines if line.startswith(prefix))
+
+    before = computed()
+    client.post("/predict/gait", json={"sequences": [[[1, 2]], [[1, 2], [3, 4]]]})
+    assert computed() == before + 2
+
+
+def test_callers_at_the_same_time_each_get_their_own_answer(client, published):
+    golden = read_golden(published / "letters" / "1")
+    asked = [
+        (sequence.tolist(), due) for sequence, due in zip(golden.sequences, golden.outputs, strict=True)
+    ] * 30
+
+    def ask(sequence):
+        body = {"sequence": sequence, "include_outputs": True}
+        return client.post("/predict/letters", json=body).json()["predictions"][0]["output"]
+
+    with ThreadPoolExecutor(16) as callers:
+        answers = list(callers.map(ask, [sequence for sequence, _ in asked]))
+    for answer, (_, due) in zip(answers, asked, strict=True):
+        np.testing.assert_allclose(answer, due, atol=1e-5)
+
+
+def test_a_server_without_models_ends_with_status_one_and_says_why(tmp_path):
+    with CarouselProcess(tmp_path) as process:
+        assert process.wait() == 1
+    assert "holds no bundle that can be served" in process.said
+
+
+def test_a_server_whose_port_is_taken_ends_with_status_one_and_says_so(published):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with CarouselProcess(published, port=port) as process:
+            assert process.wait() == 1
+    assert f"('127.0.0.1', {port}): address already in use" in process.said

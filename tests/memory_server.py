@@ -1,0 +1,122 @@
+"""A whole server without disk or sockets: the real application around an engine that can be foretold."""
+
+from __future__ import annotations
+
+import asyncio
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+from fakes import HurriedClock, RunningSumBackend
+
+from service.app import Carousel
+from service.backends.engine_thread import EngineThread
+from service.batching.cost_model import CostModel
+from service.batching.partition import BatchLimits
+from service.batching.sequence_batcher import QueueBounds, SequenceBatcher
+from service.domain.signature import Readout
+from service.repository.golden import GoldenVectors
+from service.repository.manifest import ONNX, Kind, Manifest, Output, State, Step, Task, Tolerance
+from service.repository.served_model import ServedModel
+from service.repository.wording import wording_of
+from service.settings import Settings
+
+SYMBOLS = "abcdefgh"
+
+
+class MemoryServer:
+    """Serves `sums` (steps of two numbers, readout last), `running` (every step) and `letters` (text)."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.carousel = Carousel(Settings(**settings))
+        self.clock = HurriedClock()
+        self.backends = {
+            "sums": RunningSumBackend(),
+            "running": RunningSumBackend(Readout.EVERY_STEP),
+            "letters": RunningSumBackend(Readout.EVERY_STEP, symbols=len(SYMBOLS)),
+        }
+        transport = httpx.ASGITransport(app=self.carousel)
+        self.client = httpx.AsyncClient(transport=transport, base_url="http://carousel", timeout=20)
+
+    async def __aenter__(self) -> Self:
+        for name, backend in self.backends.items():
+            self.carousel.registry.add(self._served(name, backend))
+        self.carousel._set_ready(True)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for backend in self.backends.values():
+            backend.gate.set()
+        await self.client.aclose()
+        await self.carousel.registry.close()
+
+    async def post(self, path: str, body: Any, **headers: str) -> httpx.Response:
+        """POST bytes as they are, anything else as JSON."""
+        if not isinstance(body, bytes):
+            return await self.client.post(path, json=body, headers=headers)
+        return await self.client.post(
+            path, content=body, headers={"content-type": "application/json", **headers}
+        )
+
+    async def hold(self, name: str = "sums", steps: tuple[int, ...] = (3,)) -> asyncio.Task[httpx.Response]:
+        """A request that is with the engine and stays there until the gate is opened."""
+        backend = self.backends[name]
+        backend.gate.clear()
+        sequences = [[[number, 1] for number in range(count)] for count in steps]
+        request = asyncio.create_task(self.post(f"/predict/{name}", {"sequences": sequences}))
+        assert await asyncio.to_thread(backend.entered.acquire, timeout=10)
+        return request
+
+    def metric(self, name: str, **labels: str) -> float:
+        """A sample's value, 0 where it has none yet."""
+        return self.carousel.metrics.registry.get_sample_value(f"carousel_{name}", labels) or 0.0
+
+    def _served(self, name: str, backend: RunningSumBackend) -> ServedModel:
+        settings, metrics = self.carousel.settings, self.carousel.metrics.for_model(name, "1")
+        engine = EngineThread(backend, name, asyncio.get_running_loop())
+        engine.start()
+        scheduler = SequenceBatcher(
+            backend.signature,
+            engine,
+            CostModel(),
+            BatchLimits(settings.max_batch_rows, settings.max_batch_row_steps),
+            QueueBounds(settings.max_waiting_rows, settings.max_waiting_bytes),
+            self.clock,
+            metrics,
+        )
+        metrics.waiting.set_function(lambda: scheduler.waiting)
+        manifest = manifest_of(name, backend)
+        symbols = {symbol: index for index, symbol in enumerate(manifest.step.symbols or ())}
+        return ServedModel(
+            manifest,
+            backend.signature,
+            scheduler,
+            engine,
+            wording_of(manifest),
+            symbols,
+            GoldenVectors(),
+            metrics,
+        )
+
+
+def manifest_of(name: str, backend: RunningSumBackend) -> Manifest:
+    signature = backend.signature
+    return Manifest(
+        name=name,
+        version="1",
+        kind=Kind.IMPORTED,
+        task=Task.TENSOR,
+        description="running sums",
+        causal=True,
+        step=Step(
+            datatype=signature.step_datatype,
+            shape=signature.step_shape,
+            symbols=tuple(SYMBOLS) if signature.symbol_count else None,
+        ),
+        output=Output(shape=(2,), readout=signature.readout),
+        states=(State(input="sum_in", output="sum_out", shape=(2,)),),
+        tolerance=Tolerance(reference=0, batched=0, chunked=0),
+        files={ONNX: "0" * 64},
+    )

@@ -1,0 +1,24 @@
+"""The application with bundles from disk, after its start-up, and a client."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from service.app import Carousel
+from service.settings import Settings
+
+
+@asynccontextmanager
+async def serving(models_dir: Path, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
+    carousel = Carousel(Settings(models_dir=models_dir, **settings))
+    transport = httpx.ASGITransport(app=carousel)
+    async with (
+        carousel._lifespan(None),
+        httpx.AsyncClient(transport=transport, base_url="http://carousel") as client,
+    ):
+        yield client

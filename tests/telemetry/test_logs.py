@@ -1,0 +1,65 @@
+"""Logs: one JSON object a line, whoever wrote it."""
+
+from __future__ import annotations
+
+import json
+import logging
+
+import pytest
+import structlog
+
+from service.telemetry.logs import configure_logs
+
+
+@pytest.fixture(autouse=True)
+def restored_logging():
+    root = logging.getLogger()
+    before = root.handlers, root.level
+    yield
+    root.handlers, root.level = before
+    structlog.reset_defaults()
+
+
+def logged(capsys) -> list[dict]:
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_an_event_is_one_line_of_json_with_its_level_and_time(capsys):
+    configure_logs("info", as_json=True)
+    structlog.get_logger().info("listening\nhere", address="http://x", count=3, odd=object)
+    (line,) = logged(capsys)
+    assert (line["event"], line["address"], line["count"], line["level"]) == (
+        "listening\nhere",
+        "http://x",
+        3,
+        "info",
+    )
+    assert line["timestamp"].endswith("Z")
+
+
+def test_less_severe_events_are_left_out(capsys):
+    configure_logs("warning", as_json=True)
+    structlog.get_logger().info("chatter")
+    structlog.get_logger().warning("trouble")
+    assert [line["event"] for line in logged(capsys)] == ["trouble"]
+
+
+def test_the_standard_library_s_warnings_go_the_same_way(capsys):
+    configure_logs("info", as_json=True)
+    logging.getLogger("uvicorn.error").error("could not %s", "bind")
+    logging.getLogger("uvicorn.access").info("chatter")
+    (line,) = logged(capsys)
+    assert (line["event"], line["logger"], line["level"]) == ("could not bind", "uvicorn.error", "error")
+
+
+def test_a_failure_is_logged_with_its_trace_on_the_same_line(capsys):
+    configure_logs("info", as_json=True)
+    structlog.get_logger().error("request failed", exc_info=ValueError("deep down"))
+    (line,) = logged(capsys)
+    assert "ValueError: deep down" in line["exception"]
+
+
+def test_people_at_a_terminal_get_plain_lines(capsys):
+    configure_logs("info", as_json=False)
+    structlog.get_logger().info("listening", address="http://x")
+    assert "listening" in capsys.readouterr().out
