@@ -61,8 +61,8 @@ def _card(imported: ImportedModel, name: str) -> ModelCard:
         step=imported.step,
         output=imported.output,
         remarks=(
-            "Compared with its original on random full-length sequences; "
-            "the parity report compares batched and cut sequences with lone ones.",
+            "Compared with its original on random full-length sequences.",
+            "The parity report compares batched and cut sequences with lone ones.",
             *imported.notes,
         ),
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from model_export.bundle import Candidate, publish
 from model_export.networks.network import SequenceNetwork
 from model_export.onnx_exporter import export_onnx
@@ -22,7 +24,7 @@ def release(
     models_dir: Path,
     version: str = "1",
 ) -> tuple[Manifest, ParityReport]:
-    """Export, verify against PyTorch and publish; raises ParityFailed and publishes nothing where it is not exact."""
+    """Export, verify against PyTorch and publish; raises ParityFailed, publishing nothing, if inexact."""
     card = recipe.card()
     states = tuple(
         State(input=f"{name}_in", output=f"{name}_out", shape=shape)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from pathlib import Path
 
 import structlog
 from fastapi import FastAPI
@@ -14,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 from service.api.call import BodyLimits
 from service.api.error_responses import ErrorResponses
 from service.api.front import Front, HotRoute
+from service.api.lifespan import Lifespan
 from service.api.metrics_page import metrics_route
 from service.api.open_inference.infer import InferDoor
 from service.api.open_inference.metadata import metadata_routes
@@ -54,14 +54,17 @@ class Carousel:
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._asgi(scope, receive, send)
+        if scope["type"] == "lifespan":
+            await Lifespan(self.start, self.stop)(scope, receive, send)
+        else:
+            await self._asgi(scope, receive, send)
 
     def drain(self) -> None:
         """Say 'not ready' from now on; what is accepted is still answered."""
         self._set_ready(False)
 
     def _fastapi(self, errors: ErrorResponses) -> FastAPI:
-        app = FastAPI(lifespan=self._lifespan, **describe())
+        app = FastAPI(**describe())
         app.add_exception_handler(CarouselError, errors.handle)
         app.add_exception_handler(HTTPException, errors.handle_http)
         app.include_router(metadata_routes(self.registry, lambda: self.is_ready))
@@ -70,23 +73,21 @@ class Carousel:
         document_hot_routes(app, self.registry)
         return app
 
-    @asynccontextmanager
-    async def _lifespan(self, _: FastAPI) -> AsyncIterator[None]:
+    async def start(self) -> None:
+        """Load, warm and prove every bundle; raises InvalidBundle where nothing could be served."""
         await self._load()
         self._set_ready(True)
-        try:
-            yield
-        finally:
-            self._set_ready(False)
-            await self.registry.close()
-            _logger.info("stopped")
+
+    async def stop(self) -> None:
+        """Answer what was accepted, then release the engines."""
+        self._set_ready(False)
+        await self.registry.close()
+        _logger.info("stopped")
 
     async def _load(self) -> None:
         loader = Loader(self.settings, self.metrics, self._clock)
-        for folder in bundle_folders(self.settings.models_dir):
+        for folder in self._wanted_folders():
             name, version = folder.parent.name, folder.name
-            if self.settings.models is not None and name not in self.settings.models:
-                continue
             try:
                 self.registry.add(await loader.load(folder))
             except Exception as failure:  # noqa: BLE001 - whatever is wrong with one bundle, the others are served
@@ -94,6 +95,15 @@ class Carousel:
         if not self.registry.models:
             raise InvalidBundle(f"{self.settings.models_dir}: holds no bundle that can be served")
         _logger.info("models loaded", count=len(self.registry.models))
+
+    def _wanted_folders(self) -> list[Path]:
+        folders = list(bundle_folders(self.settings.models_dir))
+        wanted = self.settings.models
+        if wanted is None:
+            return folders
+        if missing := wanted - {folder.parent.name for folder in folders}:
+            raise InvalidBundle(f"models: {self.settings.models_dir} has no {', '.join(sorted(missing))}")
+        return [folder for folder in folders if folder.parent.name in wanted]
 
     def _refuse(self, name: str, version: str, failure: Exception) -> None:
         is_foreseen = isinstance(failure, InvalidBundle)

@@ -14,11 +14,21 @@ from service.settings import Settings
 
 
 @asynccontextmanager
+async def running(carousel: Carousel):
+    """From its start to its stop."""
+    await carousel.start()
+    try:
+        yield
+    finally:
+        await carousel.stop()
+
+
+@asynccontextmanager
 async def serving(models_dir: Path, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
     carousel = Carousel(Settings(models_dir=models_dir, **settings))
     transport = httpx.ASGITransport(app=carousel)
     async with (
-        carousel._lifespan(None),
+        running(carousel),
         httpx.AsyncClient(transport=transport, base_url="http://carousel") as client,
     ):
         yield client

@@ -60,13 +60,19 @@ def _finished(
     )
     return ImportedModel(
         model=walk.graph.model(original.graph.model.ir_version),
-        step=Step(datatype=datatype_of(original.inputs.sequence.element), shape=layout.step),
+        step=_step(original, layout, walk),
         output=output,
         states=tuple(walk.states),
         causal=not walk.ahead,
         notes=tuple(_notes(original, walk, data)),
         origin=origin,
     )
+
+
+def _step(original: Original, layout: SequenceLayout, walk: Walk) -> Step:
+    datatype = datatype_of(original.inputs.sequence.element)
+    symbol_count = None if datatype.is_floating else walk.symbol_count
+    return Step(datatype=datatype, shape=layout.step, symbol_count=symbol_count)
 
 
 def _notes(original: Original, walk: Walk, data: Data) -> Iterator[str]:

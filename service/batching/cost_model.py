@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from statistics import median
 
 import numpy as np
 
@@ -46,11 +47,19 @@ class CostModel:
         self._unfitted = 0
         if not self._calibration and not self._recent:
             return
-        points = np.array([*self._calibration, *self._recent], dtype=np.float64)
+        points = np.array([*self._calibrated_now(), *self._recent], dtype=np.float64)
         rows, steps, seconds = points.T
         # Relative errors count, else one long batch outweighs all short ones.
         terms = np.stack([np.ones_like(rows), steps, steps * rows], axis=1) / seconds[:, None]
         self.call_s, self.step_s, self.row_step_s = _non_negative_fit(terms)
+
+    def _calibrated_now(self) -> list[tuple[int, int, float]]:
+        """The warm-up runs at today's speed: what slows every batch has slowed these too."""
+        if not self._recent:
+            return self._calibration
+        slower = median(took_s / self.seconds(rows, steps) for rows, steps, took_s in self._recent)
+        self._calibration = [(rows, steps, took_s * slower) for rows, steps, took_s in self._calibration]
+        return self._calibration
 
 
 def _is_measured(observation: tuple[int, int, float]) -> bool:

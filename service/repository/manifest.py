@@ -64,6 +64,9 @@ class Step(_Part):
     symbols: tuple[str, ...] | None = Field(
         default=None, description="integer steps: the symbol of each id, so that text can be sent"
     )
+    symbol_count: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="integer steps without symbols: ids run from 0 to one below this"
+    )
 
 
 class Output(_Part):
@@ -175,7 +178,7 @@ class Manifest(_Part):
             output_shape=self.output.shape,
             readout=self.output.readout,
             states=tuple(StateSpec(s.input, s.output, s.shape) for s in self.states),
-            symbol_count=len(self.step.symbols) if self.step.symbols else None,
+            symbol_count=len(self.step.symbols) if self.step.symbols else self.step.symbol_count,
         )
 
 

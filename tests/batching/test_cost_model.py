@@ -73,3 +73,17 @@ def test_one_long_batch_does_not_hide_what_short_ones_cost():
     cost = CostModel()
     cost.calibrate([(*size, seconds_at(price, *size)) for size in SIZES] + [(64, 32_768, 50.0)])
     assert cost.seconds(1, 1) == pytest.approx(seconds_at(price, 1, 1), rel=0.5)
+
+
+def test_an_engine_that_slows_down_is_predicted_at_its_new_speed():
+    """Whatever slowed every batch alike leaves no trace of the warm-up's speed."""
+    planted = CostModel()
+    planted.call_s, planted.step_s, planted.row_step_s = 1e-4, 1e-5, 1e-6
+    sizes = [(1, 1), (1, 4), (4, 4), (1, 16), (16, 16), (4, 48)]
+    cost = CostModel()
+    cost.calibrate([(rows, steps, planted.seconds(rows, steps)) for rows, steps in sizes])
+    for _ in range(4):
+        for rows, steps in ((8, 20), (64, 20)) * 16:
+            cost.observe(rows, steps, 4 * planted.seconds(rows, steps))
+    for rows, steps in [*sizes, (32, 300)]:
+        assert cost.seconds(rows, steps) == pytest.approx(4 * planted.seconds(rows, steps), rel=0.02)

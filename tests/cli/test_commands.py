@@ -22,7 +22,7 @@ def carousel(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "300")
     monkeypatch.setitem(catalogue._RECIPES, "slopes", ("slopes", "Slopes", ()))
-    monkeypatch.setattr(catalogue, "import_module", lambda name: __import__("tiny_recipe"))
+    monkeypatch.setattr(catalogue, "import_module", lambda _: __import__("tiny_recipe"))
 
     def run(*arguments):
         return CliRunner().invoke(app, [str(argument) for argument in arguments])
@@ -140,7 +140,13 @@ def as_json_request(path, sequence):
 
 @pytest.mark.parametrize(
     ("write", "suffix"),
-    [(as_csv, "csv"), (as_csv_with_names, "csv"), (as_npy, "npy"), (as_json_list, "json"), (as_json_request, "json")],
+    [
+        (as_csv, "csv"),
+        (as_csv_with_names, "csv"),
+        (as_npy, "npy"),
+        (as_json_list, "json"),
+        (as_json_request, "json"),
+    ],
 )
 def test_predict_reads_a_file_and_prints_a_table(carousel, released, write, suffix):
     golden = read_golden(released / "models/slopes/1")

@@ -33,7 +33,7 @@ def test_training_twice_gives_the_same_weights_to_the_bit(trained):
 
 
 def test_training_learns(trained):
-    network, training = trained
+    _, training = trained
     untrained = Slopes().network().eval()
     with torch.no_grad():
         assert training.quality[0].value < Slopes().evaluate(untrained)[0].value
@@ -58,7 +58,10 @@ def test_a_released_bundle_passes_the_server_s_own_checks(trained, tmp_path):
     manifest, report = release(Slopes(), network, training.quality, OnnxRuntimeBackend(), tmp_path)
     bundle = read_bundle(tmp_path / "slopes" / "1")
     assert bundle.manifest == manifest
-    assert [(state.input, state.output) for state in manifest.states] == [("h_in", "h_out"), ("c_in", "c_out")]
+    assert [(state.input, state.output) for state in manifest.states] == [
+        ("h_in", "h_out"),
+        ("c_in", "c_out"),
+    ]
     assert report.sequences > 20
     assert report.cuts > report.sequences
     assert report.reference <= manifest.tolerance.reference
