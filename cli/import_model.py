@@ -12,9 +12,7 @@ def import_model(
     file: Annotated[Path, typer.Argument(help="An ONNX file.")],
     name: Annotated[str | None, typer.Option(help="The bundle's name; default: the file's.")] = None,
     version: Annotated[str, typer.Option(help="The bundle's version, a whole number.")] = "1",
-    output: Annotated[
-        str | None, typer.Option(help="The output that is the answer, if several.")
-    ] = None,
+    output: Annotated[str | None, typer.Option(help="The output that is the answer, if several.")] = None,
     models_dir: Annotated[Path, typer.Option(help="Folder the bundle is published in.")] = Path("models"),
 ) -> None:
     """Bring a model into the sequence-graph contract, prove it exact, and publish it, or say why not."""

@@ -6,6 +6,7 @@ fully known, so they are written out and then compared with PyTorch (parity.py).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -56,15 +57,29 @@ class GraphWriter:
         """Add a node with several outputs; returns their names."""
         names = [self._fresh(operator.lower()) for _ in range(outputs)]
         self._nodes.append(
-            helper.make_node(
-                operator, list(inputs), names, name=f"{operator}_{len(self._nodes)}", **attributes
-            )
+            helper.make_node(operator, list(inputs), names, name=f"{operator}_{self._names}", **attributes)
         )
         return names
 
     def node(self, operator: str, *inputs: str, **attributes: Any) -> str:
         """Add a node with one output; returns its name."""
         return self.nodes(operator, *inputs, outputs=1, **attributes)[0]
+
+    def scan(self, carried: list[str], steps: str, body: Callable[[list[str], str], list[str]]) -> list[str]:
+        """Apply `body(carried, step)` along the first axis of `steps`; returns what the last one carries on.
+
+        Everything is FP32. The body writes its nodes here as usual and may use any tensor around it.
+        """
+        inner, step = [self._fresh("carried") for _ in carried], self._fresh("step")
+        around, self._nodes = self._nodes, []
+        results = body(inner, step)
+        nodes, self._nodes = self._nodes, around
+        inputs, ends = (
+            [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in names]
+            for names in ([*inner, step], results)
+        )
+        graph = helper.make_graph(nodes, self._fresh("body"), inputs, ends)
+        return self.nodes("Scan", *carried, steps, outputs=len(carried), body=graph, num_scan_inputs=1)
 
     def unsqueeze(self, tensor: str, axis: int) -> str:
         return self.node("Unsqueeze", tensor, self.constant(np.array([axis]), "axes"))

@@ -33,7 +33,7 @@ class ModelCard:
 class Recipe(ABC):
     """One bundle's making. Seeded: the same machine and the same thread count give the same weights."""
 
-    name: ClassVar[str]
+    name: str
     seed: ClassVar[int] = 7
 
     @abstractmethod

@@ -74,7 +74,12 @@ class Slopes(Recipe):
         found, _ = network(lines, torch.full((lines.shape[1],), len(lines)))
         error = float((found[:, 0] - slopes).abs().mean())
         quality = Quality(
-            metric="mean error", value=error, unit="1", goal=self._goal, better="lower", references={"none": 2.0}
+            metric="mean error",
+            value=error,
+            unit="1",
+            goal=self._goal,
+            better="lower",
+            references={"none": 2.0},
         )
         return (quality,)
 

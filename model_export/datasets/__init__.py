@@ -1,0 +1,1 @@
+"""The data sets, one loader each, NumPy only; NOTICE.md names every source and licence."""
