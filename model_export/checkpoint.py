@@ -35,7 +35,7 @@ def save_checkpoint(folder: Path, network: SequenceNetwork, training: Training) 
     """Write weights and account; an earlier checkpoint is replaced."""
     folder.mkdir(parents=True, exist_ok=True)
     weights = {name: tensor.cpu().numpy() for name, tensor in network.state_dict().items()}
-    np.savez(folder / _WEIGHTS, **weights)  # type: ignore[arg-type]
+    np.savez(folder / _WEIGHTS, **weights)
     (folder / _TRAINING).write_text(training.model_dump_json(indent=2) + "\n")
 
 

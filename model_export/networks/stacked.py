@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from model_export.graph_writer import GraphWriter
 from model_export.networks.linear import write_linear
 from model_export.networks.lstm_layer import LstmLayer
+from model_export.networks.lstm_start import start_remembering
 from model_export.networks.network import SequenceNetwork, States
 from model_export.networks.symbol_embedding import SymbolEmbedding
 from service.domain.signature import Readout
@@ -28,7 +29,7 @@ class StackedLstm(SequenceNetwork):
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
         for layer in self._stack:
-            _start_remembering(layer)
+            start_remembering(layer.cell)
 
     @property
     def state_shapes(self) -> dict[str, Shape]:
@@ -65,16 +66,3 @@ class StackedLstm(SequenceNetwork):
         logits = write_linear(graph, graph.node("Concat", *outputs, axis=-1), self.head)
         probabilities = graph.node("Softmax", logits, axis=-1)
         graph.output(probabilities, Readout.EVERY_STEP, (self.head.out_features,))
-
-
-def _start_remembering(layer: LstmLayer) -> None:
-    """Let a gate turn the last output without shrinking it, and the forget gate stand open."""
-    for name, weight in layer.cell.named_parameters():
-        i_f_g_o = weight.data.chunk(4)
-        if name.startswith("weight_hh"):
-            for gate in i_f_g_o:
-                nn.init.orthogonal_(gate)
-        elif name.startswith("bias"):
-            nn.init.zeros_(weight)
-        if name == "bias_ih_l0":
-            nn.init.ones_(i_f_g_o[1])
