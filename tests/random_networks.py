@@ -48,7 +48,11 @@ KINDS: dict[str, Callable[[], Made]] = {
     "bidirectional multiplication": lambda: _bidirectional(Merge.MULTIPLICATION),
     "bidirectional tagger": _tagger,
     "peephole": lambda: (PeepholeLstm(features=3, hidden=6, classes=4), (3,), Readout.LAST),
-    "cnn_lstm": lambda: (CnnLstm(height=9, channels=(2, 3), hidden=4, classes=5), (9,), Readout.EVERY_STEP),
+    "cnn_lstm": lambda: (
+        CnnLstm(height=9, channels=(2, 3), dilations=(1, 2), hidden=4, classes=5),
+        (9,),
+        Readout.EVERY_STEP,
+    ),
     "conv_lstm": lambda: (ConvLstm(fields=2, channels=3, places=2, grid=(3, 4)), (3, 3, 4), Readout.LAST),
 }
 CAUSAL = ["vanilla", "stacked", "peephole", "conv_lstm"]

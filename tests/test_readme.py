@@ -20,7 +20,7 @@ def test_the_table_of_models_gives_the_measured_quality(folder):
     manifest = read_manifest(folder)
     row = next(line for line in README.splitlines() if line.startswith(f"| `{manifest.name}` |"))
     for quality in manifest.quality:
-        assert f"{quality.value:g}" in row, f"{quality.metric} of {manifest.name}"
+        assert f"**{quality.value:.4g}**" in row, f"{quality.metric} of {manifest.name}"
 
 
 def test_the_table_has_no_model_that_is_not_bundled():
