@@ -20,6 +20,7 @@ from model_export.networks.network import SequenceNetwork
 from model_export.networks.normaliser import Normaliser
 from model_export.networks.peephole import PeepholeLstm
 from model_export.networks.symbol_embedding import SymbolEmbedding
+from model_export.networks.window import Window
 from service.domain.signature import LENGTHS, SEQUENCE, Readout
 from service.domain.tensors import Array, Datatype, Shape
 
@@ -85,7 +86,8 @@ def bidirectional(merge: Merge, readout: Readout, layers: int) -> Case:
 
 
 def labelling() -> Case:
-    network = BidirectionalLstm(SymbolEmbedding(SYMBOLS, 3), 6, CLASSES, Readout.EVERY_STEP, layers=2)
+    front, window = SymbolEmbedding(SYMBOLS, 3), Window(3, 5, reach=2)
+    network = BidirectionalLstm(front, 6, CLASSES, Readout.EVERY_STEP, layers=2, window=window)
     return Case(network, Datatype.INT32, ())
 
 
