@@ -67,9 +67,10 @@ async def _answers(tickets: list[Ticket]) -> list[RowResult]:
     """Wait for all; where one fails or the caller leaves, the others need not run."""
     try:
         return [await ticket.future for ticket in tickets]
-    finally:
+    except BaseException:
         for ticket in tickets:
             ticket.abandon()
+        raise
 
 
 def _named(sequences: list[Array]) -> list[tuple[str, Array]]:
@@ -79,7 +80,7 @@ def _named(sequences: list[Array]) -> list[tuple[str, Array]]:
 
 
 def _result(model: ServedModel, rows: list[RowResult]) -> InferResult:
-    slowest = max(rows, key=lambda row: row.queue_s + row.batch_s)
+    slowest = rows[0] if len(rows) == 1 else max(rows, key=lambda row: row.queue_s + row.batch_s)
     return InferResult(
         model.manifest.name,
         model.manifest.version,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -18,6 +19,8 @@ from service.telemetry.logs import configure_logs
 
 _logger = structlog.get_logger()
 
+_NEW_OBJECTS_PER_COLLECTION = 20_000
+
 
 class _Server(uvicorn.Server):
     """uvicorn, but told to stop it first says 'not ready', and it ends with exit status 0."""
@@ -31,6 +34,7 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        _spare_the_collector()
         if self.started:
             host, port = self.servers[0].sockets[0].getsockname()[:2]
             address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
@@ -60,6 +64,16 @@ class _Server(uvicorn.Server):
 
     def _leave(self) -> None:
         self.should_exit = True
+
+
+def _spare_the_collector() -> None:
+    """What start-up made stays, so the garbage collector need not look through it again and again.
+
+    Requests make no cycles: collecting at every 700 new objects, Python's default, finds nothing.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_NEW_OBJECTS_PER_COLLECTION, 10, 10)
 
 
 def _say_nothing(carousel: Carousel, address: str) -> None:

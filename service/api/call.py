@@ -7,7 +7,7 @@ import itertools
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from starlette.types import Receive
 
@@ -21,8 +21,7 @@ _PROCESS = secrets.token_hex(6).encode()
 _numbers = itertools.count()
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """What a door needs of a request: who is asked, with what, and whether anyone still listens."""
 
     model: str

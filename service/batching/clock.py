@@ -25,4 +25,5 @@ class LoopClock:
     now = staticmethod(time.perf_counter)
 
     def call_at(self, when_s: float, callback: Callable[[], None]) -> asyncio.TimerHandle:
-        return asyncio.get_running_loop().call_later(max(0.0, when_s - self.now()), callback)
+        delay_s = when_s - self.now()
+        return asyncio.get_running_loop().call_later(delay_s if delay_s > 0 else 0.0, callback)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from service.domain.tensors import Array
 from service.errors import DeadlineExceeded
 
 
-@dataclass(frozen=True, slots=True)
-class RowResult:
+class RowResult(NamedTuple):
     """One sequence's share of a batch: its own output and states, and where the time went."""
 
     output: Array

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from service.domain.tensors import Array
 
 
-@dataclass(frozen=True, slots=True)
-class InferRequest:
+class InferRequest(NamedTuple):
     """Sequences for one model, each `[steps, *step]`, of any lengths."""
 
     model: str
@@ -19,8 +18,7 @@ class InferRequest:
     is_abandoned: Callable[[], bool] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Timings:
+class Timings(NamedTuple):
     """Seconds a request spent waiting, in its batch from forming to splitting, and in the engine."""
 
     queue_s: float
@@ -28,8 +26,7 @@ class Timings:
     compute_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class InferResult:
+class InferResult(NamedTuple):
     """One output per sequence, in the request's order: `[*output]`, or `[steps, *output]`."""
 
     model: str

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created_metrics
+
+from service.telemetry.loop_histogram import LoopHistogram
 
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _ROWS = (1, 2, 4, 8, 16, 32, 64, 128)
@@ -23,8 +25,10 @@ class Metrics:
         def counter(name: str, text: str, labels: tuple[str, ...]) -> Counter:
             return Counter(f"carousel_{name}", text, labels, registry=registry)
 
-        def histogram(name: str, text: str, labels: tuple[str, ...], buckets: tuple[float, ...]) -> Histogram:
-            return Histogram(f"carousel_{name}", text, labels, buckets=buckets, registry=registry)
+        def histogram(
+            name: str, text: str, labels: tuple[str, ...], buckets: tuple[float, ...]
+        ) -> LoopHistogram:
+            return LoopHistogram(f"carousel_{name}", text, labels, buckets, registry)
 
         self.sequences = counter("sequences_total", "Sequences computed.", _DEVICE)
         self.steps = counter("steps_total", "Time steps of computed sequences.", _DEVICE)

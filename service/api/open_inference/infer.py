@@ -35,19 +35,20 @@ class InferDoor:
     async def __call__(self, call: Call) -> bytes:
         check_media_type(call.headers, _ACCEPTED)
         signature = self._predictor.registry.find(call.model, call.version).signature
-        request = parsed_object(call.body, _FIELDS)
-        wanted = _wanted(request)
-        result = await self._predictor.infer(
-            InferRequest(
-                model=call.model,
-                version=call.version,
-                sequences=_sequences(request, signature),
-                timeout_s=_timeout_s(request),
-                is_abandoned=call.is_abandoned,
-            )
-        )
-        response = _response(request, result, _outputs(result.outputs, signature, wanted))
+        request, wanted, identity = _read(call, signature)
+        result = await self._predictor.infer(request)
+        response = _response(identity, result, _outputs(result.outputs, signature, wanted))
         return orjson.dumps(response, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def _read(call: Call, signature: Signature) -> tuple[InferRequest, set[str], Any]:
+    """What is asked, the outputs that are wanted and the request's id; the parsed JSON ends here."""
+    body = parsed_object(call.body, _FIELDS)
+    wanted = _wanted(body)
+    sequences = _sequences(body, signature)
+    timeout_s = _timeout_s(body)
+    request = InferRequest(call.model, sequences, call.version, timeout_s, call.is_abandoned)
+    return request, wanted, body.get("id")
 
 
 def _sequences(request: dict[str, Any], signature: Signature) -> list[Array]:
@@ -102,7 +103,7 @@ def _timeout_s(request: dict[str, Any]) -> float | None:
     return positive_number(timeout, "parameters.timeout") * _MICROSECOND
 
 
-def _response(request: dict[str, Any], result: InferResult, outputs: list[dict[str, Any]]) -> dict[str, Any]:
+def _response(identity: Any, result: InferResult, outputs: list[dict[str, Any]]) -> dict[str, Any]:
     timings = result.timings
     response: dict[str, Any] = {
         "model_name": result.model,
@@ -115,8 +116,8 @@ def _response(request: dict[str, Any], result: InferResult, outputs: list[dict[s
         },
         "outputs": outputs,
     }
-    if request.get("id"):
-        response["id"] = request["id"]
+    if identity:
+        response["id"] = identity
     return response
 
 
