@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from service.api.call import Call
 from service.api.predict import PredictDoor
-from service.batching.clock import LoopClock
+from service.domain.clock import LoopClock
 from service.errors import NotFound
 from service.predictor import Predictor
 from service.repository.loader import Loader

@@ -21,7 +21,7 @@ def release(
     ] = False,
     models_dir: Annotated[Path, typer.Option(help="Folder the bundle is published in.")] = Path("models"),
     checkpoints: Annotated[Path, typer.Option(help="Where checkpoints are.")] = CHECKPOINTS,
-    threads: Annotated[int, typer.Option(help="Threads PyTorch may use while training.")] = 1,
+    threads: Annotated[int, typer.Option(help="Threads PyTorch may use while training.")] = 2,
 ) -> None:
     """Rebuild bundles from their data. One that is not exact, or misses its goal, is not published."""
     from cli.extras import require_export_extra

@@ -16,7 +16,7 @@ def train(
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     threads: Annotated[
         int, typer.Option(help="Threads PyTorch may use; part of what makes a run repeatable.")
-    ] = 1,
+    ] = 2,
     checkpoints: Annotated[Path, typer.Option(help="Where checkpoints go.")] = CHECKPOINTS,
 ) -> None:
     """Train a model on its data, score it once on the sealed test set, and keep the checkpoint."""

@@ -19,8 +19,8 @@ from service.api.open_inference.infer import InferDoor
 from service.api.open_inference.metadata import metadata_routes
 from service.api.openapi import describe, document_hot_routes
 from service.api.predict import PredictDoor
-from service.batching.clock import LoopClock
 from service.dashboard.routes import dashboard_routes
+from service.domain.clock import LoopClock
 from service.errors import CarouselError, InvalidBundle
 from service.predictor import Predictor
 from service.repository.loader import Loader

@@ -10,6 +10,7 @@ CarouselError
 ├── Unavailable                503  UNAVAILABLE         loading, draining, or no healthy engine
 ├── DeadlineExceeded           504  DEADLINE_EXCEEDED   not answered in the time the caller gave
 ├── EngineFailed               500  INTERNAL            the engine could not run this sequence
+│   └── EngineOutOfMemory      500  INTERNAL            the device has no room for it; a smaller batch may fit
 └── InvalidBundle              500  INTERNAL            a bundle on disk that must not be served
 """
 
@@ -90,7 +91,34 @@ class DeadlineExceeded(CarouselError):
 
 
 class EngineFailed(CarouselError):
+    """An engine could not compute a batch; `fault` says in one word why."""
+
     reason = "engine_failed"
+    fault = "error"
+
+
+class EngineOutOfMemory(EngineFailed):
+    """Fewer rows may well fit."""
+
+    fault = "out_of_memory"
+
+
+class EngineStalled(EngineFailed):
+    """Nothing came back in time; the call may still be running."""
+
+    fault = "stall"
+
+
+class EngineNotFinite(EngineFailed):
+    """The output is not finite though the input was."""
+
+    fault = "not_finite"
+
+
+class EngineBroken(EngineFailed):
+    """The engine will not work again without being made anew."""
+
+    fault = "broken"
 
 
 class InvalidBundle(CarouselError):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from service.batching.clock import Clock
 from service.batching.ticket import RowResult, Ticket
+from service.domain.clock import Clock
 from service.domain.inference import InferRequest, InferResult, Timings
 from service.domain.sequences import checked_sequence
 from service.domain.tensors import Array
@@ -86,5 +86,6 @@ def _result(model: ServedModel, rows: list[RowResult]) -> InferResult:
         model.manifest.version,
         [row.output for row in rows],
         slowest.device,
+        any(row.is_degraded for row in rows),
         Timings(slowest.queue_s, slowest.batch_s, slowest.compute_s),
     )

@@ -10,7 +10,7 @@ from fakes import HandEngine, ManualClock, RunningSumBackend, running_sum
 from prometheus_client import CollectorRegistry
 
 from service.backends.engine_thread import EngineThread
-from service.batching.cost_model import CostModel
+from service.batching.cost_model import EngineCosts
 from service.batching.partition import BatchLimits
 from service.batching.sequence_batcher import QueueBounds, SequenceBatcher
 from service.batching.ticket import Ticket
@@ -47,11 +47,11 @@ class Bench:
         if has_thread:
             self.thread.start()
         self.registry = CollectorRegistry()
-        self.cost = CostModel()
+        self.costs = EngineCosts(lambda: self.backend.capability.engine)
         self.batcher = SequenceBatcher(
             self.backend.signature,
             self.thread if has_thread else self.hand,
-            self.cost,
+            self.costs,
             limits,
             bounds,
             self.clock,

@@ -9,10 +9,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from service.backends.engine_thread import Outcome
+from service.backends.engine_thread import Outcome, judged
 from service.backends.protocol import Artifact, Capability
-from service.batching.clock import LoopClock
 from service.domain.batches import Batch, BatchResult
+from service.domain.clock import LoopClock
 from service.domain.signature import Readout, Signature, StateSpec
 from service.domain.tensors import Array, Datatype
 
@@ -130,7 +130,7 @@ class HandEngine:
         """Run the oldest batch and report its outcome."""
         batch, on_outcome = self._jobs.popleft()
         try:
-            outcome: Outcome = self._backend.run(batch)
+            outcome: Outcome = judged(self._backend.run(batch), self.capability.engine)
         except RuntimeError as failure:
             outcome = failure
         on_outcome(outcome)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -11,12 +12,14 @@ from fakes import HurriedClock, RunningSumBackend
 
 from service.app import Carousel
 from service.backends.engine_thread import EngineThread
-from service.batching.cost_model import CostModel
+from service.backends.fallback import FallbackEngine
+from service.batching.cost_model import EngineCosts
 from service.batching.partition import BatchLimits
 from service.batching.sequence_batcher import QueueBounds, SequenceBatcher
 from service.domain.signature import Readout
 from service.repository.golden import GoldenVectors
 from service.repository.manifest import ONNX, Kind, Manifest, Output, State, Step, Task, Tolerance
+from service.repository.scanner import Bundle
 from service.repository.served_model import ServedModel
 from service.repository.wording import wording_of
 from service.settings import Settings
@@ -77,10 +80,12 @@ class MemoryServer:
         settings, metrics = self.carousel.settings, self.carousel.metrics.for_model(name, "1")
         engine = EngineThread(backend, name, asyncio.get_running_loop())
         engine.start()
+        engines = FallbackEngine(engine, metrics.engines)
+        costs = EngineCosts(lambda: engines.capability.engine)
         scheduler = SequenceBatcher(
             backend.signature,
-            engine,
-            CostModel(),
+            engines,
+            costs,
             BatchLimits(settings.max_batch_rows, settings.max_batch_row_steps),
             QueueBounds(settings.max_waiting_rows, settings.max_waiting_bytes),
             self.clock,
@@ -90,10 +95,11 @@ class MemoryServer:
         manifest = manifest_of(name, backend)
         symbols = {symbol: index for index, symbol in enumerate(manifest.step.symbols or ())}
         return ServedModel(
-            manifest,
+            Bundle(Path(name), manifest),
             backend.signature,
             scheduler,
-            engine,
+            engines,
+            costs,
             wording_of(manifest),
             symbols,
             GoldenVectors(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,11 +12,13 @@ from fakes import running_sum
 from memory_server import manifest_of
 from on_a_loop import on_a_loop
 
+from service.backends.fallback import FallbackEngine
 from service.domain.inference import InferRequest
 from service.errors import BodyTooLarge, DeadlineExceeded, EngineFailed, InvalidRequest, NotFound
 from service.predictor import Predictor
 from service.repository.golden import GoldenVectors
 from service.repository.registry import Registry
+from service.repository.scanner import Bundle
 from service.repository.served_model import ServedModel
 from service.repository.wording import wording_of
 from service.settings import Settings
@@ -32,10 +35,11 @@ class PredictorBench(Bench):
         served = Registry()
         served.add(
             ServedModel(
-                manifest,
+                Bundle(Path("sums"), manifest),
                 manifest.signature,
                 self.batcher,
-                self.thread,
+                FallbackEngine(self.thread, metrics.engines),
+                self.costs,
                 wording_of(manifest),
                 {},
                 GoldenVectors(),

@@ -11,7 +11,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 
 from load_tests.padding.contenders import fresh_ticket
-from service.batching.clock import LoopClock
+from service.domain.clock import LoopClock
 from service.domain.tensors import Array
 from service.repository.loader import Loader
 from service.repository.served_model import ServedModel

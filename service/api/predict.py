@@ -91,6 +91,7 @@ def _worded(model: ServedModel, sequences: list[Array], result: InferResult, wit
             "model": result.model,
             "version": result.version,
             "device": result.device,
+            "degraded": result.is_degraded,
             "predictions": answers,
             "timings_ms": {
                 "queue": round(timings.queue_s * 1e3, 3),

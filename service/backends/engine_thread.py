@@ -5,23 +5,48 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable
-from typing import TypeAlias
+from dataclasses import replace
+from typing import Protocol, TypeAlias
 
-from service.backends.protocol import Artifact, Backend, Capability
+import numpy as np
+
+from service.backends.protocol import Artifact, Backend, Capability, PipelinedBackend
 from service.domain.batches import Batch, BatchResult
 
 Outcome: TypeAlias = BatchResult | Exception
-_Job: TypeAlias = tuple[Callable[[], Outcome], Callable[[Outcome], None]]
+OnOutcome: TypeAlias = Callable[[Outcome], None]
+_Started: TypeAlias = tuple[Callable[[], BatchResult], OnOutcome]
+
+# How long stopping waits for a call that may never return.
+_LEAVE_S = 10.0
+
+
+class Engine(Protocol):
+    """What a scheduler knows of an engine: what it takes, and how to give it a batch."""
+
+    @property
+    def capability(self) -> Capability: ...
+
+    def submit(self, batch: Batch, on_outcome: OnOutcome) -> None:
+        """Run a batch; `on_outcome` is called on the event loop with the result or the failure."""
+        ...
+
+    async def stop(self) -> None:
+        """Finish what was submitted and release the device."""
+        ...
 
 
 class EngineThread:
-    """Runs one backend's calls in order, on one thread, and reports on the event loop."""
+    """Runs one backend's batches in order, on one thread, and reports on the event loop."""
 
     def __init__(self, backend: Backend, name: str, loop: asyncio.AbstractEventLoop) -> None:
         self._backend = backend
+        self._pipelined = backend if isinstance(backend, PipelinedBackend) else None
         self._loop = loop
-        self._inbox: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[tuple[Batch, OnOutcome] | None] = queue.SimpleQueue()
+        self._is_stopping = False
         self._thread = threading.Thread(target=self._work, name=f"engine-{name}", daemon=True)
 
     @property
@@ -35,21 +60,61 @@ class EngineThread:
         """Load the model; blocking, before the thread has work."""
         self._backend.load(artifact)
 
-    def submit(self, batch: Batch, on_outcome: Callable[[Outcome], None]) -> None:
+    def submit(self, batch: Batch, on_outcome: OnOutcome) -> None:
         """Run a batch; `on_outcome` is called on the event loop with the result or the failure."""
-        self._inbox.put((lambda: self._backend.run(batch), on_outcome))
+        self._inbox.put((batch, on_outcome))
 
     async def stop(self) -> None:
-        """Finish what was submitted, end the thread and close the backend."""
+        """Finish what was submitted, end the thread and close the backend; one that hangs is left behind."""
+        self._is_stopping = True
         self._inbox.put(None)
-        await asyncio.to_thread(self._thread.join)
-        self._backend.close()
+        await asyncio.to_thread(self._thread.join, _LEAVE_S)
+        if not self._thread.is_alive():
+            self._backend.close()
 
     def _work(self) -> None:
-        while (job := self._inbox.get()) is not None:
-            run, on_outcome = job
-            try:
-                outcome: Outcome = run()
-            except Exception as failure:  # noqa: BLE001 - whatever a runtime raises belongs to this batch alone
-                outcome = failure
-            self._loop.call_soon_threadsafe(on_outcome, outcome)
+        """Keep as many batches in flight as the backend takes: the next is copied in while one runs."""
+        in_flight: deque[_Started] = deque()
+        while (job := self._next(may_wait=not in_flight)) or in_flight:
+            if job:
+                batch, on_outcome = job
+                in_flight.append((self._started(batch), on_outcome))
+                if len(in_flight) < self._backend.capability.in_flight:
+                    continue
+            self._finish(*in_flight.popleft())
+
+    def _next(self, may_wait: bool) -> tuple[Batch, OnOutcome] | None:
+        """The next job; None where none waits, or where there will be none."""
+        try:
+            return self._inbox.get(block=may_wait and not self._is_stopping)
+        except queue.Empty:
+            return None
+
+    def _started(self, batch: Batch) -> Callable[[], BatchResult]:
+        pipelined = self._pipelined
+        if pipelined is None:
+            return lambda: self._backend.run(batch)
+        try:
+            pending = pipelined.start(batch)
+        except Exception as failure:  # noqa: BLE001 - reported in this batch's turn
+            return _raising(failure)
+        return lambda: pipelined.finish(pending)
+
+    def _finish(self, finish: Callable[[], BatchResult], on_outcome: OnOutcome) -> None:
+        try:
+            outcome: Outcome = judged(finish(), self.capability.engine)
+        except Exception as failure:  # noqa: BLE001 - whatever a runtime raises belongs to this batch alone
+            outcome = failure
+        self._loop.call_soon_threadsafe(on_outcome, outcome)
+
+
+def judged(result: BatchResult, engine: str) -> BatchResult:
+    """Who computed it and whether all of it is finite: looked at here, where no other request waits."""
+    return replace(result, engine=engine, is_finite=bool(np.isfinite(result.output).all()))
+
+
+def _raising(failure: Exception) -> Callable[[], BatchResult]:
+    def finish() -> BatchResult:
+        raise failure
+
+    return finish

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from service.domain.batches import Batch, BatchResult
 from service.domain.signature import Signature
@@ -20,11 +20,21 @@ class Artifact:
 
 @dataclass(frozen=True, slots=True)
 class Capability:
-    """What a loaded backend can take: where it runs, and its largest batch (None: no limit of its own)."""
+    """What a loaded backend is and can take: where it runs (`cpu` or `gpu`), and its largest batch.
+
+    None is no limit of its own. `in_flight` is how many batches it can have at once.
+    """
 
     device: str
     max_rows: int | None = None
     max_padded_steps: int | None = None
+    engine: str = "onnxruntime"
+    in_flight: int = 1
+
+    def takes(self, batch: Batch) -> bool:
+        return (self.max_rows is None or batch.rows <= self.max_rows) and (
+            self.max_padded_steps is None or batch.padded_steps <= self.max_padded_steps
+        )
 
 
 class Backend(Protocol):
@@ -42,3 +52,16 @@ class Backend(Protocol):
     def run(self, batch: Batch) -> BatchResult: ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class PipelinedBackend(Backend, Protocol):
+    """A backend that takes the next batch while one runs; `run` is `finish(start(batch))`."""
+
+    def start(self, batch: Batch) -> Any:
+        """Hand the batch to the device and return at once; what is returned is for `finish`."""
+        ...
+
+    def finish(self, pending: Any) -> BatchResult:
+        """Wait for a batch's result; in the order of starting."""
+        ...

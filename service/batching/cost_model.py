@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from statistics import median
 
 import numpy as np
@@ -60,6 +61,23 @@ class CostModel:
         slower = median(took_s / self.seconds(rows, steps) for rows, steps, took_s in self._recent)
         self._calibration = [(rows, steps, took_s * slower) for rows, steps, took_s in self._calibration]
         return self._calibration
+
+
+class EngineCosts:
+    """A cost model for each engine of a model version; its predictions are those of the engine in use.
+
+    So what is admitted and who runs together follow the engine that survives, not the one that was lost.
+    """
+
+    def __init__(self, in_use: Callable[[], str]) -> None:
+        self._in_use = in_use
+        self._models: dict[str, CostModel] = {}
+
+    def of(self, engine: str) -> CostModel:
+        return self._models.setdefault(engine, CostModel())
+
+    def current(self) -> CostModel:
+        return self.of(self._in_use())
 
 
 def _is_measured(observation: tuple[int, int, float]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
+from collections.abc import Callable
 
 from service.batching.cost_model import CostModel
 from service.batching.partition import BatchLimits, cheapest_part, seconds_for
@@ -23,7 +24,7 @@ class LengthQueue:
     is small, and the partition below looks at tens of classes, not thousands of tickets.
     """
 
-    def __init__(self, cost: CostModel, limits: BatchLimits) -> None:
+    def __init__(self, cost: Callable[[], CostModel], limits: BatchLimits) -> None:
         self._cost = cost
         self._limits = limits
         self._arrivals: deque[tuple[int, Ticket]] = deque()
@@ -66,10 +67,10 @@ class LengthQueue:
                 self.add(ticket)
 
     def queued_seconds(self) -> float:
-        """Predicted time to run all that waits."""
+        """Predicted time to run all that waits, on the engine in use."""
+        cost = self._cost()
         return sum(
-            seconds_for(len(entries), length, self._cost, self._limits)
-            for length, entries in self._classes.items()
+            seconds_for(len(entries), length, cost, self._limits) for length, entries in self._classes.items()
         )
 
     def _oldest(self) -> Ticket | None:
@@ -87,7 +88,7 @@ class LengthQueue:
         if len(lengths) == 1:
             return anchor, anchor
         counts = [len(self._classes[length]) for length in lengths]
-        return cheapest_part(lengths, counts, anchor, self._cost, self._limits)
+        return cheapest_part(lengths, counts, anchor, self._cost(), self._limits)
 
     def _pop(self, low: int, high: int, max_rows: int, now_s: float) -> list[Ticket]:
         """Take up to `max_rows` living tickets between two length classes, oldest first."""

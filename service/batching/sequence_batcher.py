@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from service.backends.engine_thread import EngineThread, Outcome
-from service.batching.clock import Clock
-from service.batching.cost_model import CostModel
+from service.backends.engine_thread import Engine, Outcome
+from service.batching.cost_model import EngineCosts
 from service.batching.length_queue import LengthQueue
 from service.batching.padding import PaddedBuffer, fits, row_output
 from service.batching.partition import BatchLimits
 from service.batching.ticket import RowResult, Ticket
 from service.domain.batches import BatchResult
+from service.domain.clock import Clock
 from service.domain.signature import Signature
 from service.errors import EngineFailed, Overloaded, Unavailable
 from service.telemetry.metrics import ModelMetrics
@@ -31,15 +31,16 @@ class QueueBounds:
 class SequenceBatcher:
     """One engine's scheduler for models that are given whole sequences.
 
-    Lives on the event loop, so nothing here needs a lock. At most one batch is with the engine;
-    what arrives meanwhile waits and is what the next batch is formed from.
+    Lives on the event loop, so nothing here needs a lock. One batch is with the engine; what arrives
+    meanwhile waits and is what the next batch is formed from. Where the engine takes several at once,
+    a batch follows before the last has ended if it is full: waiting would bring it no more company.
     """
 
     def __init__(
         self,
         signature: Signature,
-        engine: EngineThread,
-        cost: CostModel,
+        engine: Engine,
+        costs: EngineCosts,
         limits: BatchLimits,
         bounds: QueueBounds,
         clock: Clock,
@@ -47,14 +48,16 @@ class SequenceBatcher:
     ) -> None:
         self._signature = signature
         self._engine = engine
-        self._cost = cost
+        self._costs = costs
+        self._limits = limits
         self._bounds = bounds
         self._clock = clock
         self._metrics = metrics
-        self._queue = LengthQueue(cost, limits)
-        self._buffer = PaddedBuffer(signature)
+        self._queue = LengthQueue(costs.current, limits)
+        self._free_buffers: list[PaddedBuffer] = []
         self._halves: list[list[Ticket]] = []
-        self._is_busy = False
+        self._running = 0
+        self._is_woken = False
         self._is_stopping = False
         self._loop = asyncio.get_running_loop()
         self._idle = asyncio.Event()
@@ -95,29 +98,44 @@ class SequenceBatcher:
 
     def _wake(self) -> None:
         """Dispatch after the callbacks already due: requests read in the same turn share the batch."""
-        if not self._is_busy:
-            self._is_busy = True
-            self._idle.clear()
+        self._idle.clear()
+        if not self._is_woken and self._may_run():
+            self._is_woken = True
             self._loop.call_soon(self._dispatch)
+
+    def _may_run(self) -> bool:
+        if not self._running:
+            return True
+        is_full = bool(self._halves) or self._queue.waiting_rows >= self._limits.max_rows
+        return is_full and self._running < self._engine.capability.in_flight
 
     def _dispatch(self) -> None:
-        now = self._clock.now()
-        tickets = self._halves.pop() if self._halves else self._queue.take(now)
-        if not tickets:
-            self._is_busy = False
+        self._is_woken = False
+        while self._may_run():
+            now = self._clock.now()
+            tickets = self._halves.pop() if self._halves else self._queue.take(now)
+            if not tickets:
+                break
+            self._run(tickets, now)
+        if not self._running:
             self._idle.set()
-            return
+
+    def _run(self, tickets: list[Ticket], now_s: float) -> None:
         for ticket in tickets:
-            ticket.started_s = now
+            ticket.started_s = now_s
+        buffer = self._free_buffers.pop() if self._free_buffers else PaddedBuffer(self._signature)
         try:
-            batch = self._buffer.fill(tickets)
+            batch = buffer.fill(tickets)
         except MemoryError as failure:
+            self._free_buffers.append(buffer)
             self._bisect(tickets, failure)
-            self._loop.call_soon(self._dispatch)
             return
+        self._running += 1
 
         def finished(outcome: Outcome) -> None:
-            self._finished(tickets, batch.padded_steps, now, outcome)
+            self._running -= 1
+            self._free_buffers.append(buffer)
+            self._finished(tickets, batch.padded_steps, now_s, outcome)
 
         self._engine.submit(batch, finished)
 
@@ -136,7 +154,7 @@ class SequenceBatcher:
         # The engine gets its next batch before this one is handed out.
         self._dispatch()
         self._hand_out(tickets, outcome, ended_s - started_s)
-        self._cost.observe(len(tickets), padded_steps, ended_s - started_s)
+        self._costs.of(outcome.engine).observe(len(tickets), padded_steps, ended_s - started_s)
         self._metrics.batch_ran(
             outcome.device,
             outcome.compute_s,
@@ -159,10 +177,9 @@ class SequenceBatcher:
         self._halves += [half for half in (tickets[middle:], tickets[:middle]) if half]
 
     def _hand_out(self, tickets: list[Ticket], result: BatchResult, batch_s: float) -> None:
-        is_finite = bool(np.isfinite(result.output).all())
         for row, ticket in enumerate(tickets):
             output = row_output(result, self._signature, row, ticket.steps)
-            if not is_finite and not np.isfinite(output).all():
+            if not result.is_finite and not np.isfinite(output).all():
                 ticket.fail(EngineFailed("the engine's output is not finite for this sequence"))
                 continue
             ticket.resolve(
@@ -170,6 +187,7 @@ class SequenceBatcher:
                     output,
                     tuple(state[row] for state in result.states),
                     result.device,
+                    result.is_degraded,
                     ticket.started_s - ticket.arrived_s,
                     batch_s,
                     result.compute_s,

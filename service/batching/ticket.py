@@ -16,6 +16,7 @@ class RowResult(NamedTuple):
     output: Array
     states: tuple[Array, ...]
     device: str
+    is_degraded: bool
     queue_s: float
     batch_s: float
     compute_s: float

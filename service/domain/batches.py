@@ -27,12 +27,31 @@ class Batch:
     def padded_steps(self) -> int:
         return int(self.sequence.shape[0])
 
+    def part(self, first: int, end: int) -> Batch:
+        """The rows from `first` to before `end`, as views."""
+        return Batch(
+            self.sequence[:, first:end],
+            self.lengths[first:end],
+            tuple(state[first:end] for state in self.states),
+        )
+
+    def copy(self) -> Batch:
+        """The same numbers in memory that nobody uses again."""
+        return Batch(self.sequence.copy(), self.lengths.copy(), tuple(state.copy() for state in self.states))
+
 
 @dataclass(frozen=True, slots=True)
 class BatchResult:
-    """A batch's `output` (`[batch, …]` or `[time, batch, …]`), its new states, and who computed it."""
+    """A batch's `output` (`[batch, …]` or `[time, batch, …]`), its new states, and who computed it.
+
+    `engine` and `is_finite` are filled in by the engine's thread; `is_degraded` says that a better engine
+    should have computed it.
+    """
 
     output: Array
     states: tuple[Array, ...]
     device: str
     compute_s: float
+    engine: str = ""
+    is_finite: bool = True
+    is_degraded: bool = False

@@ -27,10 +27,14 @@ class Timings(NamedTuple):
 
 
 class InferResult(NamedTuple):
-    """One output per sequence, in the request's order: `[*output]`, or `[steps, *output]`."""
+    """One output per sequence, in the request's order: `[*output]`, or `[steps, *output]`.
+
+    `is_degraded` says that a better device than the one that answered is out of use.
+    """
 
     model: str
     version: str
     outputs: list[Array]
     device: str
+    is_degraded: bool
     timings: Timings

@@ -1,15 +1,17 @@
-"""One model version in service: its contract, its engine, its scheduler."""
+"""One model version in service: its contract, its engines, its scheduler."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from service.backends.engine_thread import EngineThread
+from service.backends.fallback import FallbackEngine
+from service.batching.cost_model import EngineCosts
 from service.batching.scheduler import Scheduler
 from service.domain.answers import Wording
 from service.domain.signature import Signature
 from service.repository.golden import GoldenVectors
 from service.repository.manifest import Manifest
+from service.repository.scanner import Bundle
 from service.telemetry.metrics import ModelMetrics
 
 
@@ -17,16 +19,21 @@ from service.telemetry.metrics import ModelMetrics
 class ServedModel:
     """Everything a request for this version needs, looked up once."""
 
-    manifest: Manifest
+    bundle: Bundle
     signature: Signature
     scheduler: Scheduler
-    engine: EngineThread
+    engines: FallbackEngine
+    costs: EngineCosts
     wording: Wording
     symbol_ids: dict[str, int]
     golden: GoldenVectors
     metrics: ModelMetrics
 
+    @property
+    def manifest(self) -> Manifest:
+        return self.bundle.manifest
+
     async def close(self) -> None:
-        """Finish what was accepted, then release the engine."""
+        """Finish what was accepted, then release the engines."""
         await self.scheduler.stop()
-        await self.engine.stop()
+        await self.engines.stop()

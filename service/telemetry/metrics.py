@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created_metrics
 
 from service.telemetry.loop_histogram import LoopHistogram
@@ -44,6 +46,17 @@ class Metrics:
         self.waiting = Gauge(
             "carousel_waiting_sequences", "Sequences in the queue.", _MODEL, registry=registry
         )
+        self.failovers = counter(
+            "failovers_total",
+            "Batches that one engine failed and another answered.",
+            (*_MODEL, "from_device", "to_device", "reason"),
+        )
+        self.engine_state = Gauge(
+            "carousel_engine_state",
+            "1 for the state an engine is in.",
+            (*_MODEL, "engine", "state"),
+            registry=registry,
+        )
         self.is_ready = Gauge("carousel_ready", "1 when every model is loaded and warm.", registry=registry)
 
     def for_model(self, name: str, version: str) -> ModelMetrics:
@@ -57,6 +70,7 @@ class ModelMetrics:
         self._metrics = metrics
         self._labels = (name, version)
         self._devices: dict[str, DeviceMetrics] = {}
+        self.engines = EngineMetrics(metrics, name, version)
         self._queue_seconds = metrics.queue_seconds.labels(*self._labels)
         self._sequence_steps = metrics.sequence_steps.labels(*self._labels)
         self.request_seconds = metrics.request_seconds.labels(*self._labels)
@@ -81,6 +95,31 @@ class ModelMetrics:
         if device not in self._devices:
             self._devices[device] = DeviceMetrics(self._metrics, (*self._labels, device))
         return self._devices[device]
+
+
+class EngineState(StrEnum):
+    """What an engine of a model version is doing."""
+
+    BUILDING = "building"
+    LOADING = "loading"
+    IN_USE = "in_use"
+    OUT_OF_USE = "out_of_use"
+    REFUSED = "refused"
+
+
+class EngineMetrics:
+    """One model version's engines: which state each is in, and what one had to take over from another."""
+
+    def __init__(self, metrics: Metrics, name: str, version: str) -> None:
+        self._metrics = metrics
+        self._labels = (name, version)
+
+    def is_now(self, engine: str, state: EngineState) -> None:
+        for one in EngineState:
+            self._metrics.engine_state.labels(*self._labels, engine, one.value).set(one is state)
+
+    def failed_over(self, from_device: str, to_device: str, reason: str) -> None:
+        self._metrics.failovers.labels(*self._labels, from_device, to_device, reason).inc()
 
 
 class DeviceMetrics:

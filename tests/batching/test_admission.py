@@ -47,7 +47,7 @@ async def test_a_full_queue_refuses_all_of_a_request_and_says_when_to_come_back(
     waiting = bench.submit(5, 5, 5)
     with pytest.raises(Overloaded, match="3 sequences wait") as refusal:
         bench.submit(5, 5)
-    assert refusal.value.retry_after_s == pytest.approx(bench.cost.seconds(3, 5))
+    assert refusal.value.retry_after_s == pytest.approx(bench.costs.current().seconds(3, 5))
     assert bench.batcher.waiting == 3, "all or nothing"
     (last,) = bench.submit(5)
     await bench.drain()

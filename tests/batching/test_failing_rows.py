@@ -67,7 +67,7 @@ class ScarceMemory(PaddedBuffer):
 @on_a_loop
 async def test_a_batch_that_memory_does_not_suffice_for_is_run_in_parts():
     bench = Bench()
-    bench.batcher._buffer = ScarceMemory(bench.backend.signature)
+    bench.batcher._free_buffers = [ScarceMemory(bench.backend.signature)]
     tickets = bench.submit(5, 6, 7, 8, 9)
     await bench.drain()
     assert max(len(batch) for batch in bench.backend.batches) == 2

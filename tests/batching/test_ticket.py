@@ -11,7 +11,7 @@ from fakes import ManualClock
 from service.batching.ticket import RowResult, Ticket
 from service.errors import DeadlineExceeded, EngineFailed
 
-RESULT = RowResult(np.zeros(2), (), "fake", 0.0, 0.0, 0.0, 1)
+RESULT = RowResult(np.zeros(2), (), "fake", False, 0.0, 0.0, 0.0, 1)
 ANSWERS = {
     "resolve": lambda ticket: ticket.resolve(RESULT),
     "fail": lambda ticket: ticket.fail(EngineFailed("no")),

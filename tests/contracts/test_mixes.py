@@ -12,11 +12,11 @@ from prometheus_client import CollectorRegistry
 
 from service.backends.engine_thread import EngineThread
 from service.backends.protocol import Backend
-from service.batching.clock import LoopClock
-from service.batching.cost_model import CostModel
+from service.batching.cost_model import EngineCosts
 from service.batching.partition import BatchLimits
 from service.batching.sequence_batcher import QueueBounds, SequenceBatcher
 from service.batching.ticket import Ticket
+from service.domain.clock import LoopClock
 from service.domain.tensors import Array
 from service.telemetry.metrics import Metrics
 
@@ -91,7 +91,7 @@ async def play(loaded, mix: list[Caller], batch_limits: BatchLimits, seed: int) 
     metrics = Metrics(CollectorRegistry()).for_model("mix", "1")
     bounds = QueueBounds(1000, 1 << 28)
     batcher = SequenceBatcher(
-        network.signature, engine, CostModel(), batch_limits, bounds, LoopClock(), metrics
+        network.signature, engine, EngineCosts(lambda: engine.capability.engine), batch_limits, bounds, LoopClock(), metrics
     )
     sequences = [network.sequence(caller.steps, random) for caller in mix]
     tasks = [

@@ -110,6 +110,7 @@ def _response(identity: Any, result: InferResult, outputs: list[dict[str, Any]])
         "model_version": result.version,
         "parameters": {
             "device": result.device,
+            "degraded": result.is_degraded,
             "queue_us": round(timings.queue_s / _MICROSECOND),
             "batch_us": round(timings.batch_s / _MICROSECOND),
             "compute_us": round(timings.compute_s / _MICROSECOND),

@@ -1,0 +1,117 @@
+"""Several engines for one model version, best first: what one cannot answer, the next does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+
+import structlog
+
+from service.backends.engine_thread import Engine, OnOutcome, Outcome
+from service.backends.guarded_engine import GuardedEngine
+from service.backends.protocol import Capability
+from service.domain.batches import Batch, BatchResult
+from service.errors import EngineBroken, EngineFailed, EngineStalled
+from service.telemetry.metrics import EngineMetrics
+
+_logger = structlog.get_logger()
+
+
+class FallbackEngine:
+    """An engine made of guarded ones and, last, one that is always tried.
+
+    A batch that fails moves on to the next engine; only when that one succeeds was it the engine's fault
+    and not the batch's. State is committed by the scheduler after success, so running a batch again is safe.
+    Lives on the event loop, so nothing here needs a lock.
+    """
+
+    def __init__(self, last: Engine, metrics: EngineMetrics) -> None:
+        self._last = last
+        self._guarded: list[GuardedEngine] = []
+        self._metrics = metrics
+        self._observers: list[Callable[[Batch, BatchResult], None]] = []
+
+    @property
+    def capability(self) -> Capability:
+        """The engine that runs the next batch."""
+        return next((e.capability for e in self._guarded if not e.is_open), self._last.capability)
+
+    @property
+    def engines(self) -> dict[str, Engine]:
+        """Every engine by its name, best first."""
+        return {engine.capability.engine: engine for engine in (*self._guarded, self._last)}
+
+    @property
+    def is_degraded(self) -> bool:
+        """Whether a better engine than the one in use is out of use."""
+        return any(engine.is_open for engine in self._guarded)
+
+    def join(self, engine: GuardedEngine, place: int) -> None:
+        """Take a loaded, proven engine into use; the lower its place, the earlier it is tried."""
+        self._guarded.insert(min(place, len(self._guarded)), engine)
+
+    def observe(self, observer: Callable[[Batch, BatchResult], None]) -> None:
+        """Have every batch and its result shown to `observer`, before the batch's memory is used again."""
+        self._observers.append(observer)
+
+    def submit(self, batch: Batch, on_outcome: OnOutcome) -> None:
+        """Run a batch on the best engine in use that takes it."""
+        usable = [e for e in self._guarded if not e.is_open and e.capability.takes(batch)]
+        self._try(batch, usable, [], on_outcome)
+
+    async def stop(self) -> None:
+        await asyncio.gather(*(engine.stop() for engine in self._guarded), self._last.stop())
+
+    def _try(
+        self,
+        batch: Batch,
+        usable: list[GuardedEngine],
+        failures: list[tuple[GuardedEngine, Exception]],
+        on_outcome: OnOutcome,
+    ) -> None:
+        if not usable:
+            self._last.submit(batch, lambda outcome: self._end(batch, outcome, failures, on_outcome))
+            return
+        engine, *others = usable
+
+        def ended(outcome: Outcome) -> None:
+            if isinstance(outcome, Exception):
+                if isinstance(outcome, EngineStalled | EngineBroken):
+                    # Whatever the batch is like: this engine must not be given the next one.
+                    engine.blame(outcome)
+                self._try(batch, others, [*failures, (engine, outcome)], on_outcome)
+            else:
+                engine.praise()
+                self._end(batch, outcome, failures, on_outcome)
+
+        engine.submit(batch, ended)
+
+    def _end(
+        self,
+        batch: Batch,
+        outcome: Outcome,
+        failures: list[tuple[GuardedEngine, Exception]],
+        on_outcome: OnOutcome,
+    ) -> None:
+        if isinstance(outcome, Exception):
+            on_outcome(outcome)
+            return
+        for engine, failure in failures:
+            self._moved(engine, failure, outcome)
+        result = replace(outcome, is_degraded=True) if failures or self.is_degraded else outcome
+        for observer in self._observers:
+            observer(batch, result)
+        on_outcome(result)
+
+    def _moved(self, engine: GuardedEngine, failure: Exception, result: BatchResult) -> None:
+        reason = failure.fault if isinstance(failure, EngineFailed) else EngineFailed.fault
+        self._metrics.failed_over(engine.capability.device, result.device, reason)
+        _logger.warning(
+            "batch moved to another engine",
+            from_engine=engine.capability.engine,
+            to_engine=result.engine,
+            reason=reason,
+            error=str(failure),
+        )
+        engine.blame(failure)
