@@ -41,7 +41,7 @@ class Engines:
         self.cpu = FaultyEngine("onnxruntime", "cpu", readout)
         self.registry = CollectorRegistry()
         metrics = Metrics(self.registry).for_model("sums", "1").engines
-        self.fallback = FallbackEngine(self.cpu, metrics)
+        self.fallback = FallbackEngine(self.cpu, self.clock, metrics)
         self.changes: list[bool] = []
         self.guarded = self.guard(self.gpu, readout)
         self.fallback.join(self.guarded, 0)

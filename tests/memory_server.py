@@ -8,17 +8,20 @@ from types import TracebackType
 from typing import Any, Self
 
 import httpx
-from fakes import HurriedClock, RunningSumBackend
+import numpy as np
+from fakes import HurriedClock, RunningSumBackend, running_sum, running_sum_signature
 
 from service.app import Carousel
+from service.backends.canary import Canary
 from service.backends.engine_thread import EngineThread
 from service.backends.fallback import FallbackEngine
 from service.batching.cost_model import EngineCosts
 from service.batching.partition import BatchLimits
 from service.batching.sequence_batcher import QueueBounds, SequenceBatcher
-from service.domain.signature import Readout
+from service.domain.signature import Readout, Signature
 from service.repository.golden import GoldenVectors
 from service.repository.manifest import ONNX, Kind, Manifest, Output, State, Step, Task, Tolerance
+from service.repository.proving import blank_batch
 from service.repository.scanner import Bundle
 from service.repository.served_model import ServedModel
 from service.repository.wording import wording_of
@@ -80,7 +83,7 @@ class MemoryServer:
         settings, metrics = self.carousel.settings, self.carousel.metrics.for_model(name, "1")
         engine = EngineThread(backend, name, asyncio.get_running_loop())
         engine.start()
-        engines = FallbackEngine(engine, metrics.engines)
+        engines = FallbackEngine(engine, self.clock, metrics.engines)
         costs = EngineCosts(lambda: engines.capability.engine)
         scheduler = SequenceBatcher(
             backend.signature,
@@ -103,8 +106,17 @@ class MemoryServer:
             wording_of(manifest),
             symbols,
             GoldenVectors(),
+            canary_of_sums(backend.signature),
             metrics,
         )
+
+
+def canary_of_sums(signature: Signature | None = None) -> Canary:
+    """Zeros sum up to zero: four steps seen, nothing added."""
+    signature = signature or running_sum_signature()
+    sums = running_sum(np.zeros((4, *signature.step_shape), signature.step_datatype.dtype))
+    due = sums[:, None] if signature.has_step_outputs else sums[-1:]
+    return Canary(blank_batch(signature, 1, 4), due, 1e-6)
 
 
 def manifest_of(name: str, backend: RunningSumBackend) -> Manifest:

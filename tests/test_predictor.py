@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from bench import Bench, all_due
 from fakes import running_sum
-from memory_server import manifest_of
+from memory_server import canary_of_sums, manifest_of
 from on_a_loop import on_a_loop
 
 from service.backends.fallback import FallbackEngine
@@ -38,11 +38,12 @@ class PredictorBench(Bench):
                 Bundle(Path("sums"), manifest),
                 manifest.signature,
                 self.batcher,
-                FallbackEngine(self.thread, metrics.engines),
+                FallbackEngine(self.thread, self.clock, metrics.engines),
                 self.costs,
                 wording_of(manifest),
                 {},
                 GoldenVectors(),
+                canary_of_sums(),
                 metrics,
             )
         )

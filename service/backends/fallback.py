@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ from service.backends.engine_thread import Engine, OnOutcome, Outcome
 from service.backends.guarded_engine import GuardedEngine
 from service.backends.protocol import Capability
 from service.domain.batches import Batch, BatchResult
+from service.domain.clock import Clock
 from service.errors import EngineBroken, EngineFailed, EngineStalled
 from service.telemetry.metrics import EngineMetrics
 
@@ -26,21 +28,33 @@ class FallbackEngine:
     Lives on the event loop, so nothing here needs a lock.
     """
 
-    def __init__(self, last: Engine, metrics: EngineMetrics) -> None:
+    def __init__(self, last: Engine, clock: Clock, metrics: EngineMetrics) -> None:
         self._last = last
+        self._clock = clock
+        self._succeeded_s = clock.now()
         self._guarded: list[GuardedEngine] = []
+        self._places: list[int] = []
         self._metrics = metrics
         self._observers: list[Callable[[Batch, BatchResult], None]] = []
 
     @property
     def capability(self) -> Capability:
         """The engine that runs the next batch."""
-        return next((e.capability for e in self._guarded if not e.is_open), self._last.capability)
+        return self.in_use()[0].capability
 
     @property
     def engines(self) -> dict[str, Engine]:
         """Every engine by its name, best first."""
         return {engine.capability.engine: engine for engine in (*self._guarded, self._last)}
+
+    @property
+    def idle_s(self) -> float:
+        """Time since a batch was answered, or since there are engines."""
+        return self._clock.now() - self._succeeded_s
+
+    def in_use(self) -> list[Engine]:
+        """The engines that work, best first."""
+        return [*(engine for engine in self._guarded if not engine.is_open), self._last]
 
     @property
     def is_degraded(self) -> bool:
@@ -49,7 +63,9 @@ class FallbackEngine:
 
     def join(self, engine: GuardedEngine, place: int) -> None:
         """Take a loaded, proven engine into use; the lower its place, the earlier it is tried."""
-        self._guarded.insert(min(place, len(self._guarded)), engine)
+        index = bisect(self._places, place)
+        self._places.insert(index, place)
+        self._guarded.insert(index, engine)
 
     def observe(self, observer: Callable[[Batch, BatchResult], None]) -> None:
         """Have every batch and its result shown to `observer`, before the batch's memory is used again."""
@@ -97,6 +113,7 @@ class FallbackEngine:
         if isinstance(outcome, Exception):
             on_outcome(outcome)
             return
+        self._succeeded_s = self._clock.now()
         for engine, failure in failures:
             self._moved(engine, failure, outcome)
         result = replace(outcome, is_degraded=True) if failures or self.is_degraded else outcome

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
+from service.backends.canary import Canary
 from service.backends.engine_thread import EngineThread
 from service.backends.factory import create_backend
 from service.backends.fallback import FallbackEngine
@@ -15,7 +16,7 @@ from service.batching.sequence_batcher import QueueBounds, SequenceBatcher
 from service.domain.clock import Clock
 from service.domain.signature import Signature
 from service.repository.golden import GoldenVectors, read_golden
-from service.repository.proving import prove, warm
+from service.repository.proving import canary_of, prove, warm
 from service.repository.scanner import Bundle, read_bundle
 from service.repository.served_model import ServedModel
 from service.repository.wording import wording_of
@@ -43,10 +44,11 @@ class Loader:
         try:
             await prove(engine, manifest, golden, manifest.tolerance.reference)
             observations = await warm(engine, manifest.signature, self.clock)
+            canary = await canary_of(engine, manifest, golden, manifest.tolerance.reference)
         except BaseException:
             await engine.stop()
             raise
-        return self._serve(bundle, engine, observations, golden)
+        return self._serve(bundle, engine, observations, golden, canary)
 
     def _serve(
         self,
@@ -54,11 +56,12 @@ class Loader:
         engine: EngineThread,
         observations: list[tuple[int, int, float]],
         golden: GoldenVectors,
+        canary: Canary,
     ) -> ServedModel:
         manifest, settings = bundle.manifest, self.settings
         signature = manifest.signature
         metrics = self.metrics.for_model(manifest.name, manifest.version)
-        engines = FallbackEngine(engine, metrics.engines)
+        engines = FallbackEngine(engine, self.clock, metrics.engines)
         metrics.engines.is_now(engine.capability.engine, EngineState.IN_USE)
         costs = EngineCosts(lambda: engines.capability.engine)
         costs.of(engine.capability.engine).calibrate(observations)
@@ -82,6 +85,7 @@ class Loader:
             wording=wording_of(manifest),
             symbol_ids={symbol: index for index, symbol in enumerate(symbols)},
             golden=golden,
+            canary=canary,
             metrics=metrics,
         )
 

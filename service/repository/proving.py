@@ -27,11 +27,15 @@ async def prove(engine: Engine, manifest: Manifest, golden: GoldenVectors, toler
     """Run the bundle's golden vectors on this machine; raises InvalidBundle where an output is off."""
     for index, (values, due) in enumerate(zip(golden.sequences, golden.outputs, strict=True)):
         name = f"{manifest.name}/{manifest.version}: golden vector {index}"
-        canary = _canary(manifest.signature, values, due, tolerance, name)
-        result = await run(engine, canary.batch)
-        fault = canary.fault(result)
-        if fault is not None:
-            raise InvalidBundle(f"{name} on {result.device} {fault}")
+        await check(engine, _canary(manifest.signature, values, due, tolerance, name), name)
+
+
+async def check(engine: Engine, canary: Canary, name: str) -> None:
+    """Raises InvalidBundle where the engine's answer to a canary is not the one due."""
+    result = await run(engine, canary.batch)
+    fault = canary.fault(result)
+    if fault is not None:
+        raise InvalidBundle(f"{name} on {result.device} {fault}")
 
 
 async def warm(engine: Engine, signature: Signature, clock: Clock) -> list[tuple[int, int, float]]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from service.backends.canary import Canary
 from service.backends.fallback import FallbackEngine
 from service.batching.cost_model import EngineCosts
 from service.batching.scheduler import Scheduler
@@ -27,7 +28,9 @@ class ServedModel:
     wording: Wording
     symbol_ids: dict[str, int]
     golden: GoldenVectors
+    canary: Canary
     metrics: ModelMetrics
+    refused_engines: dict[str, str] = field(default_factory=dict)
 
     @property
     def manifest(self) -> Manifest:

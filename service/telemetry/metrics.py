@@ -12,6 +12,8 @@ _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0
 _ROWS = (1, 2, 4, 8, 16, 32, 64, 128)
 _STEPS = (1, 4, 16, 64, 256, 1024, 4096, 16384)
 
+_ERRORS = (1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+
 _MODEL = ("model", "version")
 _DEVICE = (*_MODEL, "device")
 
@@ -57,6 +59,19 @@ class Metrics:
             (*_MODEL, "engine", "state"),
             registry=registry,
         )
+        self.shadow_error = histogram(
+            "shadow_error", "Largest difference between two devices' answers.", _MODEL, _ERRORS
+        )
+        self.shadow_mismatches = counter(
+            "shadow_mismatches_total", "Sequences that two devices answered differently.", _MODEL
+        )
+        self.shadow_failures = counter("shadow_failures_total", "Shadow runs without an answer.", _MODEL)
+        self.speedup = Gauge(
+            "carousel_speedup_ratio",
+            "CPU seconds per GPU second, over the same batches.",
+            _MODEL,
+            registry=registry,
+        )
         self.is_ready = Gauge("carousel_ready", "1 when every model is loaded and warm.", registry=registry)
 
     def for_model(self, name: str, version: str) -> ModelMetrics:
@@ -71,6 +86,7 @@ class ModelMetrics:
         self._labels = (name, version)
         self._devices: dict[str, DeviceMetrics] = {}
         self.engines = EngineMetrics(metrics, name, version)
+        self.shadow = ShadowMetrics(metrics, name, version)
         self._queue_seconds = metrics.queue_seconds.labels(*self._labels)
         self._sequence_steps = metrics.sequence_steps.labels(*self._labels)
         self.request_seconds = metrics.request_seconds.labels(*self._labels)
@@ -120,6 +136,24 @@ class EngineMetrics:
 
     def failed_over(self, from_device: str, to_device: str, reason: str) -> None:
         self._metrics.failovers.labels(*self._labels, from_device, to_device, reason).inc()
+
+
+class ShadowMetrics:
+    """One model version's batches that ran on two devices."""
+
+    def __init__(self, metrics: Metrics, name: str, version: str) -> None:
+        self.error = metrics.shadow_error.labels(name, version)
+        self.mismatches = metrics.shadow_mismatches.labels(name, version)
+        self.failures = metrics.shadow_failures.labels(name, version)
+        self._speedup = metrics.speedup.labels(name, version)
+        self._seconds: dict[str, float] = {}
+
+    def timed(self, live: str, live_s: float, shadow: str, shadow_s: float) -> None:
+        """Count a batch's seconds on both devices; the ratio is that of all such batches."""
+        for device, seconds in ((live, live_s), (shadow, shadow_s)):
+            self._seconds[device] = self._seconds.get(device, 0.0) + seconds
+        if self._seconds.get("gpu"):
+            self._speedup.set(self._seconds.get("cpu", 0.0) / self._seconds["gpu"])
 
 
 class DeviceMetrics:

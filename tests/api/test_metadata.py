@@ -11,13 +11,21 @@ from on_a_loop import on_a_loop
 @on_a_loop
 async def test_a_draining_server_is_live_but_not_ready_and_still_answers():
     async with MemoryServer() as server:
-        assert (await server.client.get("/v2/health/ready")).json() == {"ready": True}
+        assert (await server.client.get("/v2/health/ready")).json() == {"ready": True, "degraded": False}
         server.carousel.drain()
         unready = await server.client.get("/v2/health/ready")
         assert unready.status_code == 503
         assert unready.json() == {"error": "not ready: loading or draining"}
         assert (await server.client.get("/v2/health/live")).json() == {"live": True}
-        assert (await server.client.get("/v2/models/sums/ready")).json() == {"name": "sums", "ready": False}
+        told = (await server.client.get("/v2/models/sums/ready")).json()
+        assert told == {
+            "name": "sums",
+            "ready": False,
+            "engine": "onnxruntime",
+            "device": "fake",
+            "degraded": False,
+            "refused_engines": {},
+        }
         assert (await server.post("/predict/sums", FINE["predict"])).status_code == 200
 
 

@@ -11,6 +11,7 @@ from fastapi import APIRouter
 from service.domain.signature import LENGTHS, OUTPUT, SEQUENCE
 from service.domain.tensors import Datatype
 from service.errors import Unavailable
+from service.repository.readiness import faults
 from service.repository.registry import Registry
 from service.repository.served_model import ServedModel
 
@@ -30,11 +31,14 @@ def metadata_routes(registry: Registry, is_ready: Callable[[], bool]) -> APIRout
     async def live() -> dict[str, bool]:
         return {"live": True}
 
-    @router.get("/health/ready", summary="Whether every model is loaded and warm", responses={503: _UNREADY})
+    @router.get("/health/ready", summary="Whether every model answers", responses={503: _UNREADY})
     async def ready() -> dict[str, bool]:
         if not is_ready():
             raise Unavailable("not ready: loading or draining")
-        return {"ready": True}
+        silent = await faults(registry.models)
+        if silent:
+            raise Unavailable("not ready: " + "; ".join(f"{name} {why}" for name, why in silent.items()))
+        return {"ready": True, "degraded": any(model.engines.is_degraded for model in registry.models)}
 
     @router.get("/models/{model}", summary="A model's inputs and outputs", responses={404: _UNKNOWN})
     @router.get("/models/{model}/versions/{version}", responses={404: _UNKNOWN}, include_in_schema=False)
@@ -44,14 +48,21 @@ def metadata_routes(registry: Registry, is_ready: Callable[[], bool]) -> APIRout
     @router.get("/models/{model}/ready", summary="Whether a model can answer", responses={404: _UNKNOWN})
     @router.get("/models/{model}/versions/{version}/ready", include_in_schema=False)
     async def model_ready(model: str, version: str | None = None) -> dict[str, Any]:
-        registry.find(model, version)
-        return {"name": model, "ready": is_ready()}
+        served = registry.find(model, version)
+        return {
+            "name": model,
+            "ready": is_ready(),
+            "engine": served.engines.capability.engine,
+            "device": served.engines.capability.device,
+            "degraded": served.engines.is_degraded,
+            "refused_engines": served.refused_engines,
+        }
 
     return router
 
 
 _UNKNOWN = {"description": "no such model or version"}
-_UNREADY = {"description": "loading or draining"}
+_UNREADY = {"description": "loading, draining, or a model that does not answer"}
 
 
 def _metadata(model: ServedModel, versions: list[str]) -> dict[str, Any]:
