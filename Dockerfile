@@ -1,4 +1,4 @@
-# The server with its bundles. For a GPU: --target gpu --build-arg EXTRA=gpu.
+# The server with its bundles. For a GPU: --target gpu --build-arg EXTRA=gpu (GeForce and RTX cards: gpu-rtx).
 # BASE_IMAGE is any image whose `python` is 3.11 or later; builder and runtime must share it.
 ARG BASE_IMAGE=python:3.11-slim-bookworm
 
@@ -19,7 +19,9 @@ LABEL org.opencontainers.image.title="carousel" \
       org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=builder /opt/carousel /opt/carousel
 COPY models /models
-# The root file system may be read-only: nothing is written but to /tmp.
+# Where a GPU server keeps the TensorRT plans it builds; a volume mounted here takes over the owner.
+RUN install -d -o 10001 -g 10001 /plans
+# The root file system may be read-only: nothing is written but to /tmp and /plans.
 # ONNX Runtime reports to its maker unless told before it is imported that it must not.
 ENV PATH=/opt/carousel/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
@@ -27,7 +29,8 @@ ENV PATH=/opt/carousel/bin:$PATH \
     ORT_DISABLE_TELEMETRY=1 \
     CAROUSEL_HOST=0.0.0.0 \
     CAROUSEL_PORT=8000 \
-    CAROUSEL_MODELS_DIR=/models
+    CAROUSEL_MODELS_DIR=/models \
+    CAROUSEL_PLANS_DIR=/plans
 WORKDIR /tmp
 USER 10001:10001
 EXPOSE 8000

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import typer
+
+if TYPE_CHECKING:
+    from cli.finding import Finding
 
 
 def doctor() -> None:
@@ -25,4 +30,15 @@ def doctor() -> None:
             mark, finding.subject, escape(finding.found), "" if finding.is_good else escape(finding.remedy)
         )
     out.print(table)
-    raise typer.Exit(int(any(finding.is_needed and not finding.is_good for finding in findings)))
+    missing = [finding.subject for finding in findings if finding.is_needed and not finding.is_good]
+    verdict = f"cannot serve: see {', '.join(missing)}" if missing else f"can serve on {_device(findings)}"
+    out.print(f"\n{verdict}", soft_wrap=True)
+    raise typer.Exit(1 if missing else 0)
+
+
+def _device(findings: list[Finding]) -> str:
+    good = {finding.subject for finding in findings if finding.is_good}
+    lacking = [subject for subject in ("GPU", "CUDA runtime") if subject not in good]
+    if not good & {"TensorRT", "CUDA provider"}:
+        lacking.append("TensorRT")
+    return f"the CPU (for a GPU it lacks: {', '.join(lacking)})" if lacking else "the GPU"

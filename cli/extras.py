@@ -19,3 +19,14 @@ def require_export_extra() -> None:
             soft_wrap=True,
         )
         raise typer.Exit(1)
+
+
+def require_plans_extra() -> None:
+    """End the command with the remedy where onnx is not installed; TensorRT has a remedy of its own."""
+    if find_spec("onnx") is None:
+        err.print(
+            "[red]error[/red]: onnx not installed; building plans needs it: "
+            "pip install 'carousel-serve\\[plans]'",
+            soft_wrap=True,
+        )
+        raise typer.Exit(1)

@@ -4,28 +4,19 @@ from __future__ import annotations
 
 import os
 import platform
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from cli.finding import Finding
+from cli.gpu_findings import gpu_findings
 from service.errors import InvalidBundle
 from service.repository.scanner import bundle_folders, read_bundle
 from service.settings import Settings
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing looked at; `is_needed` where serving cannot do without."""
-
-    subject: str
-    found: str
-    is_good: bool
-    is_needed: bool
-    remedy: str = ""
-
-
 def all_findings() -> list[Finding]:
     """Everything that matters for serving and training on this machine."""
+    settings = Settings()
     return [
         Finding("Python", platform.python_version(), True, True),
         Finding("processors", str(os.cpu_count()), True, True),
@@ -33,7 +24,8 @@ def all_findings() -> list[Finding]:
         _onnxruntime(),
         _package("torch", False, "only to train and export: pip install 'carousel-serve[export]'"),
         _package("onnx", False, "only to export and import: pip install 'carousel-serve[export]'"),
-        _bundles(Settings().models_dir),
+        _bundles(settings.models_dir),
+        *gpu_findings(settings),
     ]
 
 
@@ -48,10 +40,15 @@ def _onnxruntime() -> Finding:
     try:
         from service.backends.onnxruntime_import import ort
     except ImportError as failure:
-        remedy = "pip install 'carousel-serve[cpu]' (or [gpu])"
+        remedy = "pip install 'carousel-serve[cpu]' (or [gpu], [gpu-rtx])"
         return Finding("ONNX Runtime", str(failure), False, True, remedy)
-    providers = ", ".join(ort.get_available_providers())
-    return Finding("ONNX Runtime", f"{ort.__version__} ({providers})", True, True)
+    providers = ort.get_available_providers()
+    found = f"{ort.__version__} ({', '.join(providers)})"
+    if "CPUExecutionProvider" in providers:
+        return Finding("ONNX Runtime", found, True, True)
+    return Finding(
+        "ONNX Runtime", found, False, True, "reinstall it: pip install --force-reinstall onnxruntime"
+    )
 
 
 def _bundles(models_dir: Path) -> Finding:

@@ -1,0 +1,123 @@
+"""`carousel build`: TensorRT plans of bundles, ahead of serving."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from service.plans.cache import PlanCache
+    from service.plans.flavour import Flavour
+    from service.plans.request import BuildRequest
+    from service.plans.supply import Supplied
+    from service.repository.scanner import Bundle
+
+
+def build(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Bundles' names; the latest version of each.")
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every bundle and version.")] = False,
+    precision: Annotated[
+        Literal["fp32", "fp16", "bf16"], typer.Option(help="What a plan computes in.")
+    ] = "fp32",
+    profile: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="steps:rows as 32:1-16-64 or 1-64-4096:1-16-64; repeatable. Default: chosen by length."
+        ),
+    ] = None,
+    lengths: Annotated[
+        Path | None, typer.Option(help="Choose profiles for the lengths in this file, whole numbers in text.")
+    ] = None,
+    route: Annotated[
+        Literal["auto", "hoisted", "parser"],
+        typer.Option(help="The loop over time: TensorRT's, or ours with the input's product before it."),
+    ] = "auto",
+    target: Annotated[
+        list[str] | None,
+        typer.Option(help="TensorRT-RTX: a compute capability as SM89; repeatable. Default: all."),
+    ] = None,
+    plans_dir: Annotated[
+        Path, typer.Option(help="The folder plans are kept in.", envvar="CAROUSEL_PLANS_DIR")
+    ] = Path("plans"),
+    models_dir: Annotated[Path, typer.Option(help="Folder of bundles.", envvar="CAROUSEL_MODELS_DIR")] = Path(
+        "models"
+    ),
+    force: Annotated[bool, typer.Option(help="Build also what is there already.")] = False,
+) -> None:
+    """Compile bundles into TensorRT plans, one per profile; exit status 1 if any was refused."""
+    from cli.extras import require_plans_extra
+
+    require_plans_extra()
+    from cli.console import err, out, told
+    from cli.plan_table import plan_table
+    from cli.sequence_file import UnreadableFile
+    from cli.sequence_lengths import read_lengths
+    from service.errors import CarouselError
+    from service.plans.cache import PlanCache
+    from service.plans.driver import find_gpu
+    from service.plans.flavour import load_flavour
+    from service.plans.plan import Precision, Route
+    from service.plans.profiles import profiles_for
+    from service.plans.request import BuildRequest
+    from service.settings import Settings
+
+    if not names and not every:
+        err.print("name at least one bundle, or --all")
+        raise typer.Exit(2)
+    supplied = []
+    with told(CarouselError, UnreadableFile, ValueError):
+        device, cache = find_gpu(), PlanCache(plans_dir)
+        flavour = load_flavour(device)
+        for bundle in chosen_bundles(models_dir, [] if every or not names else names):
+            met = read_lengths(lengths) if lengths else _golden_lengths(bundle)
+            request = BuildRequest(
+                profiles_for(bundle.manifest.signature, met, profile or ()),
+                device,
+                Precision(precision),
+                None if route == "auto" else Route(route),
+                tuple(target or ()),
+            )
+            supplied += [(bundle, one) for one in _supplied(bundle, request, flavour, cache, force)]
+        cache.prune(Settings().max_plans_bytes)
+    out.print(plan_table(supplied))
+    out.print(f"{flavour.name} {flavour.version}, {precision}, in {plans_dir}", soft_wrap=True)
+    raise typer.Exit(0 if all(one.record for _, one in supplied) else 1)
+
+
+def chosen_bundles(models_dir: Path, names: list[str]) -> list[Bundle]:
+    """The latest version of each name; without names, everything there is."""
+    from service.errors import NotFound
+    from service.repository.scanner import bundle_folders, read_bundle
+
+    folders = list(bundle_folders(models_dir))
+    latest = {folder.parent.name: folder for folder in folders}
+    unknown = [name for name in names if name not in latest]
+    if unknown:
+        raise NotFound(
+            f"model: there is no {', '.join(unknown)} in {models_dir}, there are: {', '.join(latest)}"
+        )
+    return [read_bundle(folder) for folder in ([latest[name] for name in names] or folders)]
+
+
+def _golden_lengths(bundle: Bundle) -> list[int]:
+    from service.repository.golden import read_golden
+
+    return [len(sequence) for sequence in read_golden(bundle.folder).sequences]
+
+
+def _supplied(
+    bundle: Bundle, request: BuildRequest, flavour: Flavour, cache: PlanCache, is_forced: bool
+) -> list[Supplied]:
+    from cli.build_bar import build_bar
+    from service.backends.tensorrt_warm_up import measure_on
+    from service.plans.supply import supply_plans
+    from service.repository.manifest import ONNX
+
+    with build_bar(bundle.manifest.name, len(request.profiles)) as on_progress:
+        sha256 = bundle.manifest.files[ONNX]
+        measure = measure_on(request.device, flavour, bundle.artifact)
+        return list(supply_plans(bundle, sha256, request, flavour, cache, on_progress, is_forced, measure))
