@@ -1,48 +1,50 @@
-"""ONNX Runtime on the CPU."""
+"""ONNX Runtime, on the CPU or with its CUDA provider."""
 
 from __future__ import annotations
 
 import time
+from typing import Any, Literal
 
 from service.backends.onnxruntime_import import ort
+from service.backends.onnxruntime_session import create_session
 from service.backends.protocol import Artifact, Capability
 from service.domain.batches import Batch, BatchResult
 from service.domain.signature import LENGTHS, OUTPUT, SEQUENCE
-from service.errors import EngineFailed, InvalidBundle
+from service.errors import EngineFailed, EngineOutOfMemory
 
-_WARNING = 3
+_CAPABILITIES = {
+    "cpu": Capability(device="cpu", engine="onnxruntime"),
+    "cuda": Capability(device="gpu", engine="onnxruntime-cuda"),
+}
+_OUT_OF_MEMORY = ("out of memory", "failed to allocate memory", "cublas_status_alloc_failed")
 
 
 class OnnxRuntimeBackend:
-    """Runs the sequence graph with ONNX Runtime's CPU provider."""
+    """Runs the sequence graph on the CPU with `threads` threads, or on the first GPU.
 
-    def __init__(self, threads: int = 1) -> None:
+    `compute_s` is the wall time of the call, on a GPU with its copies. `runtime` is the module onnxruntime.
+    """
+
+    def __init__(self, threads: int = 1, device: Literal["cpu", "cuda"] = "cpu", runtime: Any = ort) -> None:
         self._threads = threads
-        self._session: ort.InferenceSession | None = None
+        self._device = device
+        self._runtime = runtime
+        self._session: Any = None
         self._outputs: list[str] = []
         self._state_inputs: list[str] = []
 
     @property
     def capability(self) -> Capability:
-        return Capability(device="cpu")
+        return _CAPABILITIES[self._device]
 
     def load(self, artifact: Artifact) -> None:
-        """Create the session; raises InvalidBundle where the file is not a graph ONNX Runtime can run."""
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = self._threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = _WARNING
-        # Idle engines must not spin: many models share few cores.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        # Lengths and rows change with every batch: a plan per shape would be planned again each time.
-        options.enable_mem_pattern = False
-        try:
-            self._session = ort.InferenceSession(
-                str(artifact.onnx_path), options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as failure:
-            message = f"{artifact.onnx_path}: ONNX Runtime cannot load it: {failure}"
-            raise InvalidBundle(message) from failure
+        """Create the session.
+
+        Raises InvalidBundle where the file is not a graph ONNX Runtime can run, and EngineFailed where it
+        would not run on the GPU that is asked for.
+        """
+        is_cuda = self._device == "cuda"
+        self._session = create_session(self._runtime, artifact.onnx_path, self._threads, is_cuda)
         states = artifact.signature.states
         self._state_inputs = [state.input for state in states]
         self._outputs = [OUTPUT, *(state.output for state in states)]
@@ -57,9 +59,15 @@ class OnnxRuntimeBackend:
         try:
             output, *states = self._session.run(self._outputs, feeds)
         except Exception as failure:
-            raise EngineFailed(f"ONNX Runtime: {failure}") from failure
+            raise _told(failure) from failure
         compute_s = time.perf_counter() - started
         return BatchResult(output, tuple(states), self.capability.device, compute_s)
 
     def close(self) -> None:
         self._session = None
+
+
+def _told(failure: Exception) -> EngineFailed:
+    words = str(failure)
+    kind = EngineOutOfMemory if any(sign in words.lower() for sign in _OUT_OF_MEMORY) else EngineFailed
+    return kind(f"ONNX Runtime: {words}")

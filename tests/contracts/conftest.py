@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
+from fake_gpu import OnnxOnFakeGpu
 from random_networks import KINDS, RandomNetwork, random_network
 
 from service.backends.onnxruntime_backend import OnnxRuntimeBackend
 from service.backends.protocol import Backend
 
-BACKENDS = {"onnxruntime": OnnxRuntimeBackend}
+BACKENDS = {"onnxruntime": OnnxRuntimeBackend, "tensorrt on a fake device": OnnxOnFakeGpu}
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,110 @@
+"""Plans' contexts and CUDA graphs, and the memory for activations that they share."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from functools import partial
+
+import structlog
+
+from service.backends.cuda import Cuda, CudaContextLost, CudaFailed, Graph, Stream
+from service.backends.tensorrt_buffers import BufferSet, DeviceMemory, free_all
+from service.backends.tensorrt_pieces import Piece
+from service.backends.tensorrt_runtime import PlanContext, PlanEngine, TensorRtFailed
+from service.domain.tensors import Shape
+from service.plans.profiles import Profiles
+
+_log = structlog.get_logger()
+
+
+class PlanExecution:
+    """Runs pieces on one stream: contexts that share their activations must not run at once.
+
+    A context is created when its profile is first met. What runs on a profile with fixed steps is captured
+    as a CUDA graph, one for each number of rows and set of buffers: the addresses are part of the graph,
+    so it is forgotten when one of them changes.
+    """
+
+    def __init__(self, cuda: Cuda, engines: Sequence[PlanEngine], captures: bool) -> None:
+        self._cuda = cuda
+        self._owners = [
+            (engine, index, profile) for engine in engines for index, profile in enumerate(engine.profiles())
+        ]
+        self._activations = DeviceMemory(cuda)
+        self._contexts: dict[int, PlanContext] = {}
+        self._graphs: dict[tuple[BufferSet, int, int], Graph] = {}
+        self._capturable = {i for i, profile in enumerate(self.profiles) if profile.is_fixed and captures}
+
+    @property
+    def profiles(self) -> Profiles:
+        """All plans' profiles; pieces name them by their place in here."""
+        return tuple(profile for _, _, profile in self._owners)
+
+    def run(self, piece: Piece, shapes: dict[str, Shape], buffers: BufferSet, stream: Stream) -> bool:
+        """Queue the piece; whether it is worth capturing now that TensorRT has seen its shape run."""
+        graph = self._graphs.get((buffers, piece.profile, piece.padded_rows))
+        if graph is not None:
+            self._cuda.launch(graph, stream)
+            return False
+        context = self._context(piece.profile, stream)
+        for name, shape in shapes.items():
+            if buffers.is_input(name):
+                context.set_shape(name, shape)
+            context.set_address(name, buffers.tensors[name].pointer)
+        self._lend_activations(context, stream)
+        context.enqueue(stream)
+        return piece.profile in self._capturable
+
+    def capture(self, piece: Piece, buffers: BufferSet, stream: Stream) -> None:
+        """Capture the piece that was just run; where that fails, its profile is run without graphs."""
+        try:
+            graph = self._captured(self._contexts[piece.profile], stream)
+        except CudaContextLost:
+            raise
+        except (CudaFailed, TensorRtFailed) as failure:
+            self._capturable.discard(piece.profile)
+            profile = str(self.profiles[piece.profile])
+            _log.warning("no CUDA graph for this profile", profile=profile, reason=str(failure))
+        else:
+            self._graphs[buffers, piece.profile, piece.padded_rows] = graph
+
+    def forget(self, buffers: BufferSet) -> None:
+        """Destroy the graphs that hold addresses of these buffers."""
+        for key in [key for key in self._graphs if key[0] is buffers]:
+            self._cuda.destroy_graph(self._graphs.pop(key))
+
+    def close(self) -> None:
+        """Free everything; nothing may be running."""
+        graphs, self._graphs = self._graphs, {}
+        free_all(partial(self._cuda.destroy_graph, graph) for graph in graphs.values())
+        self._contexts.clear()
+        self._owners.clear()
+        free_all([self._activations.free])
+
+    def _context(self, profile: int, stream: Stream) -> PlanContext:
+        if profile not in self._contexts:
+            engine, index, _ = self._owners[profile]
+            self._contexts[profile] = engine.create_context(index, stream, profile in self._capturable)
+        return self._contexts[profile]
+
+    def _lend_activations(self, context: PlanContext, stream: Stream) -> None:
+        # Never nothing: a null pointer is not memory.
+        size = max(context.activation_bytes(), 1)
+        if size > self._activations.size:
+            self._cuda.synchronize(stream)
+            while self._graphs:
+                self._cuda.destroy_graph(self._graphs.popitem()[1])
+            self._activations.reserve(size)
+        context.lend(self._activations.pointer, self._activations.size)
+
+    def _captured(self, context: PlanContext, stream: Stream) -> Graph:
+        self._cuda.begin_capture(stream)
+        try:
+            context.enqueue(stream)
+        except TensorRtFailed:
+            # The stream has to be taken out of capture in any case.
+            with contextlib.suppress(CudaFailed):
+                self._cuda.destroy_graph(self._cuda.end_capture(stream))
+            raise
+        return self._cuda.end_capture(stream)

@@ -1,0 +1,169 @@
+"""Whatever call to the device fails: no wrong number, no leak, and the next batch runs."""
+
+from __future__ import annotations
+
+import functools
+
+import pytest
+from fake_gpu import Device
+
+from service.backends.cuda import CudaContextLost, CudaFailed, CudaOutOfMemory
+from service.backends.tensorrt_backend import Pending
+from service.domain.batches import Batch
+from service.errors import EngineBroken, EngineFailed, EngineOutOfMemory
+
+
+class Scenario:
+    """A short life of a backend: plain runs, graphs, growth, overlap, a long batch; failures are counted."""
+
+    def __init__(self, device: Device) -> None:
+        self.device = device
+        self.failures: list[EngineFailed] = []
+
+    def play(self) -> None:
+        device = self.device
+        try:
+            device.loaded()
+        except EngineFailed as failure:
+            self.failures.append(failure)
+            return
+        for batch in (device.batch([3, 2]), device.batch([3]), device.batch([40, 9, 40])):
+            self._overlap(batch, device.batch([12, 1, 5], 1))
+
+    def _overlap(self, *batches: Batch) -> None:
+        started = [(self._started(batch), batch) for batch in batches]
+        for pending, batch in started:
+            if pending is not None:
+                self._finish(pending, batch)
+
+    def _started(self, batch: Batch) -> Pending | None:
+        try:
+            return self.device.backend.start(batch)
+        except EngineFailed as failure:
+            self.failures.append(failure)
+            return None
+
+    def _finish(self, pending: Pending, batch: Batch) -> None:
+        try:
+            result = self.device.backend.finish(pending)
+        except EngineFailed as failure:
+            self.failures.append(failure)
+        else:
+            self.device.check(result, batch)
+
+
+@functools.cache
+def calls_of_the_scenario() -> list[str]:
+    """The calls that a life without faults makes, in order."""
+
+    class Noting(dict[int, Exception]):
+        def __init__(self, device: Device) -> None:
+            self.device = device
+            self.names: list[str] = []
+            self.before = device.cuda.calls.copy()
+
+        def get(self, number: int, default: object = None) -> None:
+            calls = self.device.cuda.calls
+            self.names += (calls - self.before).elements()
+            self.before = calls.copy()
+
+    device = Device()
+    device.cuda.fails_at = noting = Noting(device)
+    scenario = Scenario(device)
+    scenario.play()
+    assert not scenario.failures
+    return noting.names
+
+
+@pytest.mark.parametrize(
+    ("failure", "seed"), [(CudaFailed("it failed"), None), (CudaOutOfMemory("no room"), 7)]
+)
+def test_a_call_that_fails_once_costs_its_own_batch_and_leaks_nothing(failure, seed):
+    for number, name in enumerate(calls_of_the_scenario(), start=1):
+        device = Device(seed=seed)
+        device.cuda.fails_at = {number: failure}
+        scenario = Scenario(device)
+        scenario.play()
+        assert len(scenario.failures) <= 1, (number, name)
+        kind = EngineOutOfMemory if isinstance(failure, CudaOutOfMemory) else EngineFailed
+        assert all(isinstance(found, kind) for found in scenario.failures), (number, name)
+        batch = device.batch([20, 6])
+        device.check(device.loaded().backend.run(batch), batch)
+        device.backend.close()
+        # What could not be freed when it was to be freed is lost; nothing else is.
+        assert sum(device.cuda.alive().values()) <= name.startswith(("free", "destroy")), (number, name)
+
+
+def test_a_lost_device_is_told_at_once_and_by_every_later_batch():
+    for number, name in enumerate(calls_of_the_scenario(), start=1):
+        device = Device()
+        device.cuda.fails_at = {number: CudaContextLost("cudaErrorIllegalAddress")}
+        scenario = Scenario(device)
+        scenario.play()
+        assert scenario.failures, (number, name)
+        assert all(isinstance(failure, EngineBroken) for failure in scenario.failures), (number, name)
+        device.backend.close()
+
+
+def test_a_call_that_fails_while_freeing_does_not_keep_the_rest_from_being_freed():
+    device = Device().loaded()
+    device.backend.run(device.batch([3]))
+    device.cuda.refuses = {"destroy_event": CudaFailed("no")}
+    device.backend.close()
+    assert device.cuda.alive().keys() == {"events"}
+
+
+def test_out_of_memory_is_told_as_such_and_fewer_rows_may_fit():
+    device = Device(("16:1-4-1024",))
+    device.cuda.room = 1 << 16
+    device.loaded()
+    with pytest.raises(EngineOutOfMemory, match="the GPU has no room"):
+        device.backend.run(device.batch([16] * 64))
+    small = device.batch([16] * 8)
+    device.check(device.backend.run(small), small)
+    device.backend.close()
+    assert device.cuda.alive() == {}
+
+
+@pytest.mark.parametrize(
+    "words", ["CUDA error: out of memory", "Error Code 2: OutOfMemory (Requested size was 8 bytes)"]
+)
+def test_tensorrt_s_own_lack_of_memory_is_told_as_such(words):
+    device = Device().loaded()
+    device.trt.diary.refusals = [words]
+    with pytest.raises(EngineOutOfMemory, match=r"the run was refused: .*(out of memory|OutOfMemory)"):
+        device.backend.run(device.batch([3]))
+    device.check(device.backend.run(device.batch([3])), device.batch([3]))
+
+
+def test_what_tensorrt_said_is_told():
+    device = Device().loaded()
+    device.trt.diary.refusals = ["Myelin error"]
+    with pytest.raises(EngineFailed, match="TensorRT: the run was refused: Myelin error"):
+        device.backend.run(device.batch([3]))
+
+
+def test_a_refused_batch_does_not_harm_the_one_in_flight():
+    device = Device().loaded()
+    batch = device.batch([9, 2])
+    pending = device.backend.start(batch)
+    device.trt.diary.refusals = ["no"]
+    with pytest.raises(EngineFailed):
+        device.backend.start(device.batch([3]))
+    device.check(device.backend.finish(pending), batch)
+
+
+def test_without_a_driver_tensorrt_is_not_touched():
+    device = Device()
+    device.cuda.refuses = {"create_stream": CudaFailed("cudaErrorInsufficientDriver")}
+    with pytest.raises(EngineFailed, match="InsufficientDriver"):
+        device.loaded()
+    assert not device.trt.is_touched
+
+
+def test_a_plan_that_cannot_be_loaded_is_refused_in_tensorrt_s_words():
+    device = Device()
+    device.trt.plans.clear()
+    with pytest.raises(EngineFailed, match="the plan cannot be loaded here: Magic tag does not match"):
+        device.loaded()
+    assert device.cuda.alive() == {}

@@ -1,0 +1,137 @@
+"""An execution context that computes when CUDA gets round to it, and which knows TensorRT's rules."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from fake_cuda import FakeCuda
+from fake_plans import Plan
+
+from service.backends.cuda import Stream
+from service.domain.tensors import Array, Shape
+from service.plans.tensorrt_log import TensorRtLog
+
+_PER_STEP_BYTES = 64
+
+
+@dataclass
+class Enqueued:
+    """One accepted run: the profile and the shape of its sequence."""
+
+    profile: str
+    sequence: Shape
+    is_captured: bool
+
+
+@dataclass
+class Diary:
+    """What happened to a fake TensorRT, and what it is to refuse.
+
+    `refusals` are the words with which the next runs are refused, `refuses_captured` those for every run
+    during a capture; one on an `uncapturable` profile makes the capture void as well.
+    """
+
+    log: TensorRtLog = field(default_factory=TensorRtLog)
+    refusals: list[str] = field(default_factory=list)
+    refuses_captured: str = ""
+    uncapturable: set[str] = field(default_factory=set)
+    runs: list[Enqueued] = field(default_factory=list)
+    contexts: list[str] = field(default_factory=list)
+
+
+class FakeContext:
+    """One context; what it must not be asked is an AssertionError, what it refuses is said in the log."""
+
+    def __init__(self, cuda: FakeCuda, diary: Diary, plan: Plan) -> None:
+        self._cuda = cuda
+        self._diary = diary
+        self._plan = plan
+        self._profile: int | None = None
+        self._shapes: dict[str, Shape] = {}
+        self._addresses: dict[str, int] = {}
+        self._needed: int | None = None
+        self._lent = (0, 0)
+        self._ran: Shape | None = None
+
+    def set_optimization_profile_async(self, index: int, stream: Stream) -> bool:
+        self._profile = index
+        self._diary.contexts.append(str(self._plan.profiles[index]))
+        return index < len(self._plan.profiles)
+
+    def set_input_shape(self, name: str, shape: Shape) -> bool:
+        assert self._profile is not None, "a shape before a profile"
+        profile, tensor = self._plan.profiles[self._profile], self._plan.model.tensors[name]
+        rows = shape[1] if name == "sequence" else shape[0]
+        is_within = rows in profile.rows and (name != "sequence" or shape[0] in profile.steps)
+        leading = 2 if name == "sequence" else 1
+        if not is_within or shape[leading:] != tensor.shape[leading:]:
+            self._diary.log.write("ERROR", f"Static dimension mismatch for {name}: {shape}")
+            return False
+        self._needed = self._needed if self._shapes.get(name) == shape else None
+        self._shapes[name] = shape
+        return True
+
+    def set_tensor_address(self, name: str, memory: int) -> bool:
+        self._addresses[name] = memory
+        return name in self._plan.model.tensors
+
+    def update_device_memory_size_for_shapes(self) -> int:
+        assert self._shapes.keys() == {n for n, t in self._plan.model.tensors.items() if t.is_input}
+        steps, rows, *_ = self._shapes["sequence"]
+        self._needed = steps * rows * _PER_STEP_BYTES
+        return self._needed
+
+    def set_device_memory(self, memory: int, size: int) -> None:
+        self._lent = (memory, size)
+
+    def execute_async_v3(self, stream: Stream) -> bool:
+        is_captured = self._cuda.is_capturing(stream)
+        assert self._addresses.keys() == self._plan.model.tensors.keys(), "an address was not set"
+        assert self._needed is not None, "shapes changed and the memory they need was not asked for"
+        assert self._lent[1] >= self._needed, "too little memory lent"
+        if self._diary.refusals:
+            self._diary.log.write("ERROR", self._diary.refusals.pop(0))
+            return False
+        if is_captured and self._diary.refuses_captured:
+            self._diary.log.write("ERROR", self._diary.refuses_captured)
+            return False
+        profile = str(self._plan.profiles[self._profile or 0])
+        if is_captured and profile in self._diary.uncapturable:
+            self._cuda.spoil_capture(stream)
+            self._diary.log.write("ERROR", "operation not permitted when stream is capturing")
+            return False
+        shape = self._shapes["sequence"]
+        assert not is_captured or shape == self._ran, "a capture of a shape that was not run just before"
+        self._ran = shape
+        self._diary.runs.append(Enqueued(profile, shape, is_captured))
+        self._enqueue(stream, dict(self._shapes), dict(self._addresses), self._lent)
+        return True
+
+    def _enqueue(
+        self, stream: Stream, shapes: dict[str, Shape], addresses: dict[str, int], lent: tuple[int, int]
+    ) -> None:
+        cuda, model = self._cuda, self._plan.model
+
+        def run() -> None:
+            feeds = {name: self._read(name, shape, addresses[name]) for name, shape in shapes.items()}
+            assert 1 <= feeds["lengths"].min() <= feeds["lengths"].max() <= len(feeds["sequence"])
+            _assert_no_poison(feeds)
+            cuda.memory.view(*lent)[:] = 0xAA
+            for name, array in model.compute(feeds).items():
+                cuda.memory.view(addresses[name], array.nbytes)[:] = (
+                    np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+                )
+
+        cuda.enqueue(stream, run, map(cuda.memory.block, [*addresses.values(), lent[0]]))
+
+    def _read(self, name: str, shape: Shape, address: int) -> Array:
+        dtype = np.dtype(self._plan.model.tensors[name].dtype.value)
+        size = int(np.prod(shape)) * dtype.itemsize
+        return self._cuda.memory.view(address, size).view(dtype).reshape(shape).copy()
+
+
+def _assert_no_poison(feeds: dict[str, Array]) -> None:
+    for name, array in feeds.items():
+        is_clean = np.isfinite(array).all() if array.dtype.kind == "f" else (array >= 0).all()
+        assert is_clean, f"{name} has bytes that nobody wrote"
