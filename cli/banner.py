@@ -7,6 +7,7 @@ import orjson
 from cli.console import out
 from service.api.examples import predict_example
 from service.app import Carousel
+from service.plans.driver import Gpu, find_gpu
 from service.repository.manifest import Task
 from service.repository.served_model import ServedModel
 
@@ -15,6 +16,7 @@ def print_banner(carousel: Carousel, address: str) -> None:
     """Print the addresses and a `curl` line with a real sequence."""
     models = carousel.registry.models
     out.print(f"\nCarousel serves {', '.join(model.manifest.name for model in models)}", soft_wrap=True)
+    out.print(f"  {_where()}", soft_wrap=True)
     for title, path in (("page", "/"), ("docs", "/docs"), ("metrics", "/metrics")):
         out.print(f"  {title:<8} {address}{path}")
     showpiece = _showpiece(models)
@@ -22,6 +24,13 @@ def print_banner(carousel: Carousel, address: str) -> None:
         out.print(f"\nTry it; the answer is {_due_label(showpiece)}:\n")
         # Plain print: a wrapped line could not be pasted.
         print(_curl(showpiece, address), flush=True)  # noqa: T201
+
+
+def _where() -> str:
+    device = find_gpu()
+    if isinstance(device, Gpu):
+        return f"on the CPU, and on {device} as soon as its engines are ready"
+    return f"on the CPU: {device.reason}"
 
 
 def _showpiece(models: list[ServedModel]) -> ServedModel | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import structlog
@@ -23,6 +24,8 @@ from service.dashboard.routes import dashboard_routes
 from service.domain.clock import LoopClock
 from service.errors import CarouselError, InvalidBundle
 from service.predictor import Predictor
+from service.repository.acceleration import Accelerator
+from service.repository.engine_sources import engine_sources
 from service.repository.loader import Loader
 from service.repository.registry import Registry
 from service.repository.scanner import bundle_folders
@@ -40,6 +43,7 @@ class Carousel:
         self.metrics = Metrics(CollectorRegistry())
         self.registry = Registry()
         self.is_ready = False
+        self._acceleration: asyncio.Task[None] | None = None
         errors = ErrorResponses(self.metrics)
         self._clock = LoopClock()
         predictor = Predictor(self.registry, settings, self._clock)
@@ -77,10 +81,14 @@ class Carousel:
         """Load, warm and prove every bundle; raises InvalidBundle where nothing could be served."""
         await self._load()
         self._set_ready(True)
+        self._acceleration = asyncio.create_task(self._accelerate())
 
     async def stop(self) -> None:
         """Answer what was accepted, then release the engines."""
         self._set_ready(False)
+        if self._acceleration is not None:
+            self._acceleration.cancel()
+            await asyncio.wait([self._acceleration])
         await self.registry.close()
         _logger.info("stopped")
 
@@ -95,6 +103,13 @@ class Carousel:
         if not self.registry.models:
             raise InvalidBundle(f"{self.settings.models_dir}: holds no bundle that can be served")
         _logger.info("models loaded", count=len(self.registry.models))
+
+    async def _accelerate(self) -> None:
+        """Bring the GPU's engines to the models, which serve on the CPU meanwhile."""
+        if self.settings.engines:
+            sources = await asyncio.to_thread(engine_sources, self.settings)
+            accelerator = Accelerator(sources, self._clock, self.settings.engine_stall_s)
+            await accelerator.accelerate(self.registry.models)
 
     def _wanted_folders(self) -> list[Path]:
         folders = list(bundle_folders(self.settings.models_dir))

@@ -52,7 +52,7 @@ class Bench:
             self.backend.signature,
             self.thread if has_thread else self.hand,
             self.costs,
-            limits,
+            lambda: limits,
             bounds,
             self.clock,
             Metrics(self.registry).for_model("sums", "1"),

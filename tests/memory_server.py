@@ -89,7 +89,7 @@ class MemoryServer:
             backend.signature,
             engines,
             costs,
-            BatchLimits(settings.max_batch_rows, settings.max_batch_row_steps),
+            lambda: BatchLimits(settings.max_batch_rows, settings.max_batch_row_steps),
             QueueBounds(settings.max_waiting_rows, settings.max_waiting_bytes),
             self.clock,
             metrics,

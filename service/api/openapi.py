@@ -121,7 +121,8 @@ _PREDICTION = {
     "properties": {
         "model": {"type": "string"},
         "version": {"type": "string"},
-        "device": {"type": "string", "description": "what computed it"},
+        "device": {"type": "string", "enum": ["cpu", "gpu"], "description": "what computed it"},
+        "degraded": {"type": "boolean", "description": "whether a better device is out of use"},
         "predictions": {"type": "array", "items": {"type": "object"}},
         "timings_ms": {"type": "object", "additionalProperties": {"type": "number"}},
     },

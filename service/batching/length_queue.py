@@ -24,7 +24,7 @@ class LengthQueue:
     is small, and the partition below looks at tens of classes, not thousands of tickets.
     """
 
-    def __init__(self, cost: Callable[[], CostModel], limits: BatchLimits) -> None:
+    def __init__(self, cost: Callable[[], CostModel], limits: Callable[[], BatchLimits]) -> None:
         self._cost = cost
         self._limits = limits
         self._arrivals: deque[tuple[int, Ticket]] = deque()
@@ -47,7 +47,7 @@ class LengthQueue:
         """The next batch: the oldest ticket and the company that the cost model lets join; may be empty."""
         while (anchor := self._oldest()) is not None:
             low, high = self._company(length_class(anchor.steps))
-            rows = self._limits.rows_at(high)
+            rows = self._limits().rows_at(high)
             tickets = self._pop(low, high, rows, now_s)
             if tickets:
                 return tickets
@@ -68,9 +68,9 @@ class LengthQueue:
 
     def queued_seconds(self) -> float:
         """Predicted time to run all that waits, on the engine in use."""
-        cost = self._cost()
+        cost, limits = self._cost(), self._limits()
         return sum(
-            seconds_for(len(entries), length, cost, self._limits) for length, entries in self._classes.items()
+            seconds_for(len(entries), length, cost, limits) for length, entries in self._classes.items()
         )
 
     def _oldest(self) -> Ticket | None:
@@ -88,7 +88,7 @@ class LengthQueue:
         if len(lengths) == 1:
             return anchor, anchor
         counts = [len(self._classes[length]) for length in lengths]
-        return cheapest_part(lengths, counts, anchor, self._cost(), self._limits)
+        return cheapest_part(lengths, counts, anchor, self._cost(), self._limits())
 
     def _pop(self, low: int, high: int, max_rows: int, now_s: float) -> list[Ticket]:
         """Take up to `max_rows` living tickets between two length classes, oldest first."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,10 +23,15 @@ from service.telemetry.metrics import ModelMetrics
 
 @dataclass(frozen=True, slots=True)
 class QueueBounds:
-    """How much may wait for one model before the next caller is refused."""
+    """How much may wait for one model before the next caller is refused.
+
+    `max_seconds` is of predicted work on the engine in use: a queue that a GPU empties in time is too long
+    for the CPU that stands in for it.
+    """
 
     max_rows: int
     max_bytes: int
+    max_seconds: float = float("inf")
 
 
 class SequenceBatcher:
@@ -41,7 +47,7 @@ class SequenceBatcher:
         signature: Signature,
         engine: Engine,
         costs: EngineCosts,
-        limits: BatchLimits,
+        limits: Callable[[], BatchLimits],
         bounds: QueueBounds,
         clock: Clock,
         metrics: ModelMetrics,
@@ -94,7 +100,12 @@ class SequenceBatcher:
         rows = self._queue.waiting_rows + len(tickets)
         size = self._queue.waiting_bytes + sum(ticket.sequence.nbytes for ticket in tickets)
         is_within = rows <= self._bounds.max_rows and size <= self._bounds.max_bytes
-        return is_within or not self._queue.waiting_rows
+        return (is_within and self._is_in_time()) or not self._queue.waiting_rows
+
+    def _is_in_time(self) -> bool:
+        """Whether what waits is run soon enough; a queue of two batches is, and costs no sum."""
+        is_short = self._queue.waiting_rows <= 2 * self._limits().max_rows
+        return is_short or self._queue.queued_seconds() <= self._bounds.max_seconds
 
     def _wake(self) -> None:
         """Dispatch after the callbacks already due: requests read in the same turn share the batch."""
@@ -106,7 +117,7 @@ class SequenceBatcher:
     def _may_run(self) -> bool:
         if not self._running:
             return True
-        is_full = bool(self._halves) or self._queue.waiting_rows >= self._limits.max_rows
+        is_full = bool(self._halves) or self._queue.waiting_rows >= self._limits().max_rows
         return is_full and self._running < self._engine.capability.in_flight
 
     def _dispatch(self) -> None:

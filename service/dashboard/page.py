@@ -6,6 +6,7 @@ from html import escape
 
 from service.repository.manifest import Manifest
 from service.repository.registry import Registry
+from service.repository.served_model import ServedModel
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #1c2430 }
@@ -19,7 +20,7 @@ th, td { text-align: left; vertical-align: top; padding: .5rem .75rem; border-bo
 
 def page(registry: Registry) -> str:
     """What is served now: each model with what it takes, what it gives and how good it is."""
-    rows = "".join(_row(model.manifest) for model in registry.models)
+    rows = "".join(_row(model) for model in registry.models)
     failures = "".join(
         f'<p class="failed"><strong>{escape(name)}</strong> is not served: {escape(reason)}</p>'
         for name, reason in registry.failures.items()
@@ -31,20 +32,32 @@ def page(registry: Registry) -> str:
 <nav><a href="/docs">API documentation</a><a href="/metrics">metrics</a><a href="/v2">protocol</a></nav>
 {failures}
 <table><thead><tr><th>model</th><th>kind</th><th>takes</th><th>gives</th>
-<th>measured on sealed test data</th></tr></thead>
+<th>runs on</th><th>measured on sealed test data</th></tr></thead>
 <tbody>{rows}</tbody></table>
 </body></html>"""
 
 
-def _row(manifest: Manifest) -> str:
+def _row(model: ServedModel) -> str:
+    manifest = model.manifest
     cells = [
         f"<code>{escape(manifest.name)}</code> {escape(manifest.version)}<br>{escape(manifest.description)}",
         escape(manifest.kind),
         escape(_takes(manifest)),
         escape(_gives(manifest)),
+        _runs_on(model),
         "<br>".join(escape(f"{q.metric}: {q.value:g} {q.unit}") for q in manifest.quality),
     ]
     return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
+
+
+def _runs_on(model: ServedModel) -> str:
+    """The engine in use, and what is the matter with the better ones."""
+    in_use = model.engines.capability
+    lines = [f"{escape(in_use.device)}, {escape(in_use.engine)}"]
+    if model.engines.is_degraded:
+        lines.append('<span class="failed">a better engine is out of use</span>')
+    lines += [f"no {escape(name)}: {escape(why)}" for name, why in model.refused_engines.items()]
+    return "<br>".join(lines)
 
 
 def _takes(manifest: Manifest) -> str:

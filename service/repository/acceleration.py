@@ -39,8 +39,8 @@ class EngineSource(Protocol):
         """
         ...
 
-    def backend(self, bundle: Bundle) -> Backend:
-        """A backend that is not loaded yet."""
+    def load(self, bundle: Bundle) -> Backend:
+        """A backend that is loaded and warm; blocking. Raises CarouselError."""
         ...
 
 
@@ -86,12 +86,9 @@ class Accelerator:
     async def _join(self, model: ServedModel, source: EngineSource, place: int) -> None:
         manifest, tolerance = model.manifest, source.tolerance(model.bundle)
         canary = replace(model.canary, tolerance=tolerance)
-        thread = EngineThread(
-            source.backend(model.bundle),
-            f"{manifest.name}-{manifest.version}-{source.name}",
-            asyncio.get_running_loop(),
-        )
-        await asyncio.to_thread(thread.load, model.bundle.artifact)
+        backend = await asyncio.to_thread(source.load, model.bundle)
+        name = f"{manifest.name}-{manifest.version}-{source.name}"
+        thread = EngineThread(backend, name, asyncio.get_running_loop())
         thread.start()
         try:
             await prove(thread, manifest, model.golden, tolerance)

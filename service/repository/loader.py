@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,13 +11,15 @@ from service.backends.canary import Canary
 from service.backends.engine_thread import EngineThread
 from service.backends.factory import create_backend
 from service.backends.fallback import FallbackEngine
+from service.backends.shadow import Shadow
 from service.batching.cost_model import EngineCosts
 from service.batching.partition import BatchLimits
 from service.batching.sequence_batcher import QueueBounds, SequenceBatcher
 from service.domain.clock import Clock
 from service.domain.signature import Signature
+from service.plans.plan import Precision
 from service.repository.golden import GoldenVectors, read_golden
-from service.repository.proving import canary_of, prove, warm
+from service.repository.proving import canary_of, prove, tolerance_of, warm
 from service.repository.scanner import Bundle, read_bundle
 from service.repository.served_model import ServedModel
 from service.repository.wording import wording_of
@@ -62,6 +65,9 @@ class Loader:
         signature = manifest.signature
         metrics = self.metrics.for_model(manifest.name, manifest.version)
         engines = FallbackEngine(engine, self.clock, metrics.engines)
+        if settings.shadow_share:
+            tolerance = tolerance_of(manifest, golden, Precision(settings.gpu_precision))
+            engines.observe(Shadow(engines, signature, settings.shadow_share, tolerance, metrics.shadow))
         metrics.engines.is_now(engine.capability.engine, EngineState.IN_USE)
         costs = EngineCosts(lambda: engines.capability.engine)
         costs.of(engine.capability.engine).calibrate(observations)
@@ -69,8 +75,8 @@ class Loader:
             signature,
             engines,
             costs,
-            _batch_limits(settings, signature),
-            QueueBounds(settings.max_waiting_rows, settings.max_waiting_bytes),
+            _limits(settings, signature, engines),
+            QueueBounds(settings.max_waiting_rows, settings.max_waiting_bytes, settings.default_timeout_s),
             self.clock,
             metrics,
         )
@@ -90,6 +96,9 @@ class Loader:
         )
 
 
-def _batch_limits(settings: Settings, signature: Signature) -> BatchLimits:
-    row_steps = min(settings.max_batch_row_steps, settings.max_batch_bytes // signature.step_bytes)
-    return BatchLimits(settings.max_batch_rows, max(1, row_steps))
+def _limits(settings: Settings, signature: Signature, engines: FallbackEngine) -> Callable[[], BatchLimits]:
+    """The largest batch of the device in use: what fills a CPU leaves a GPU idle."""
+    most = settings.max_batch_bytes // signature.step_bytes
+    cpu = BatchLimits(settings.max_batch_rows, max(1, min(settings.max_batch_row_steps, most)))
+    gpu = BatchLimits(settings.gpu_max_batch_rows, max(1, min(settings.gpu_max_batch_row_steps, most)))
+    return lambda: gpu if engines.capability.device == "gpu" else cpu

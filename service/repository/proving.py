@@ -14,6 +14,7 @@ from service.domain.sequences import checked_sequence
 from service.domain.signature import Signature
 from service.domain.tensors import Array
 from service.errors import InvalidBundle, InvalidRequest
+from service.plans.plan import Precision
 from service.repository.golden import GoldenVectors
 from service.repository.manifest import Manifest
 
@@ -21,6 +22,16 @@ from service.repository.manifest import Manifest
 _WARM_UP = ((1, 1), (1, 4), (4, 4), (1, 16), (16, 16), (4, 48))
 _WARM_UP_BUDGET_S = 0.04
 _CANARY_STEPS = 4
+# Largest difference allowed to the golden vectors, as a share of the largest number among them.
+_SHARES = {Precision.FP16: 2e-2, Precision.BF16: 0.15}
+
+
+def tolerance_of(manifest: Manifest, golden: GoldenVectors, precision: Precision) -> float:
+    """How far from the golden vectors a precision may be: for fp32 what the manifest says."""
+    if precision is Precision.FP32:
+        return manifest.tolerance.reference
+    largest = max((float(np.abs(output).max()) for output in golden.outputs), default=1.0)
+    return _SHARES[precision] * max(1.0, largest)
 
 
 async def prove(engine: Engine, manifest: Manifest, golden: GoldenVectors, tolerance: float) -> None:

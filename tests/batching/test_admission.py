@@ -67,6 +67,24 @@ async def test_a_queue_full_of_bytes_refuses_too():
 
 
 @on_a_loop
+async def test_what_would_wait_too_long_on_the_engine_in_use_is_refused():
+    limits = BatchLimits(1, 1 << 20)
+    bench = Bench(limits=limits, bounds=QueueBounds(max_rows=100, max_bytes=1 << 20, max_seconds=1.0))
+    bench.submit(5)
+    await all_due()
+    cost = bench.costs.current()
+    cost.call_s, cost.step_s, cost.row_step_s = 1e-3, 0.0, 0.0
+    bench.submit(*[5] * 10)
+    # As when a slower engine stands in.
+    cost.call_s = 0.2
+    with pytest.raises(Overloaded) as refusal:
+        bench.submit(5)
+    assert refusal.value.retry_after_s == pytest.approx(2.0)
+    cost.call_s = 0.1
+    bench.submit(5)
+
+
+@on_a_loop
 async def test_callers_that_have_left_take_no_room_in_a_full_queue():
     bench = Bench(bounds=QueueBounds(max_rows=3, max_bytes=1 << 20))
     bench.submit(5)

@@ -38,7 +38,7 @@ _LOOP.close()
 
 def queue_of(lengths: list[int], price=(1e-4, 1e-5, 1e-6), limits: BatchLimits = NO_LIMITS):
     cost = priced(price)
-    queue = LengthQueue(lambda: cost, limits)
+    queue = LengthQueue(lambda: cost, lambda: limits)
     tickets = [ticket_of(steps) for steps in lengths]
     for ticket in tickets:
         queue.add(ticket)

@@ -53,7 +53,7 @@ class Traffic(Engines):
             self.gpu.backend.signature,
             self.fallback,
             EngineCosts(lambda: self.fallback.capability.engine),
-            BatchLimits(4, 1 << 20),
+            lambda: BatchLimits(4, 1 << 20),
             QueueBounds(1 << 20, 1 << 30),
             self.clock,
             Metrics(CollectorRegistry()).for_model("sums", "1"),

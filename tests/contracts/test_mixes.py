@@ -91,7 +91,13 @@ async def play(loaded, mix: list[Caller], batch_limits: BatchLimits, seed: int) 
     metrics = Metrics(CollectorRegistry()).for_model("mix", "1")
     bounds = QueueBounds(1000, 1 << 28)
     batcher = SequenceBatcher(
-        network.signature, engine, EngineCosts(lambda: engine.capability.engine), batch_limits, bounds, LoopClock(), metrics
+        network.signature,
+        engine,
+        EngineCosts(lambda: engine.capability.engine),
+        lambda: batch_limits,
+        bounds,
+        LoopClock(),
+        metrics,
     )
     sequences = [network.sequence(caller.steps, random) for caller in mix]
     tasks = [

@@ -53,10 +53,11 @@ class Source:
         if self.failure:
             raise self.failure
 
-    def backend(self, bundle: Bundle) -> Backend:
+    def load(self, bundle: Bundle) -> Backend:
         signature = bundle.manifest.signature
         made = self._backend(signature.readout, signature.symbol_count)
         self.backends[bundle.manifest.name] = made
+        made.load(bundle.artifact)
         return made
 
 
@@ -116,6 +117,7 @@ async def test_an_engine_that_cannot_be_made_is_refused_with_the_reason(failure)
         assert told["refused_engines"] == {"tensorrt": str(failure)}
         assert not told["degraded"]
         assert await device_of(server) == "fake"
+        assert f"no tensorrt: {failure}" in (await server.client.get("/")).text
 
 
 class WrongBackend(GpuBackend):
@@ -170,6 +172,7 @@ async def test_an_engine_lost_in_service_is_seen_and_comes_back():
         assert state(server, "sums", "out_of_use") == 1
         assert (await server.client.get("/v2/health/ready")).json() == {"ready": True, "degraded": True}
         assert (await server.post("/predict/sums", SUM)).json()["degraded"] is True
+        assert "a better engine is out of use" in (await server.client.get("/")).text
         model = server.carousel.registry.find("sums")
         model.engines.engines["tensorrt"]._probe()
         while model.engines.is_degraded:

@@ -1,0 +1,114 @@
+"""Which engines this machine offers, and how a bundle's plans get from the builder to the backend."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from on_a_loop import on_a_loop
+
+from service.errors import EngineFailed
+from service.plans.driver import Gpu, NoGpu, find_gpu
+from service.plans.plan import Precision
+from service.repository import engine_sources as module
+from service.repository.child_process import report_of
+from service.repository.engine_sources import CudaSource, TensorRtSource, engine_sources
+from service.repository.golden import read_golden
+from service.repository.proving import tolerance_of
+from service.repository.scanner import read_bundle
+from service.settings import Settings
+
+H200 = Gpu("NVIDIA H200", (9, 0), 139 << 30, (13, 0))
+VOWELS = Path("models/vowels/1")
+
+without_gpu = pytest.mark.skipif(isinstance(find_gpu(), Gpu), reason="there is a GPU here")
+
+
+def test_without_a_gpu_there_is_none():
+    assert not engine_sources(Settings(), lambda: NoGpu("no NVIDIA driver"))
+
+
+def test_a_gpu_is_used_through_tensorrt_first_and_then_through_onnx_runtime():
+    pytest.importorskip("tensorrt_rtx_bindings")
+    first, second = engine_sources(Settings(), lambda: H200)
+    assert isinstance(first, TensorRtSource)
+    assert first.name.startswith("tensorrt")
+    assert isinstance(second, CudaSource)
+
+
+def test_settings_say_which_engines_are_wanted():
+    settings = Settings(engines=("onnxruntime-cuda",))
+    assert [source.name for source in engine_sources(settings, lambda: H200)] == ["onnxruntime-cuda"]
+    assert not engine_sources(Settings(engines=()), lambda: H200)
+
+
+def test_half_precision_is_given_more_room_and_fp32_what_the_manifest_says():
+    bundle, golden = read_bundle(VOWELS), read_golden(VOWELS)
+    allowed = [tolerance_of(bundle.manifest, golden, precision) for precision in Precision]
+    assert allowed == sorted(allowed)
+    assert allowed[0] == bundle.manifest.tolerance.reference
+
+
+@pytest.fixture
+def source(tmp_path):
+    """TensorRT-RTX as if there were a GPU; the plans are built for what RTX builds for by default."""
+    pytest.importorskip("tensorrt_rtx_bindings")
+    (source,) = engine_sources(
+        Settings(engines=("tensorrt",), plans_dir=tmp_path / "plans", gpu_precision="fp16"), lambda: H200
+    )
+    return source
+
+
+@without_gpu
+@on_a_loop
+async def test_missing_plans_are_built_by_another_process_and_then_tried_by_one(source):
+    bundle = read_bundle(VOWELS)
+    with pytest.raises(EngineFailed, match="there is no tensorrt-rtx here"):
+        await source.prepare(bundle)
+    assert source.plans(bundle)
+
+
+@without_gpu
+@on_a_loop
+async def test_plans_that_are_missing_or_spoilt_are_built_anew(source, monkeypatch):
+    async def tried(bundle, engine):
+        """As if it had worked."""
+
+    monkeypatch.setattr(module, "tried", tried)
+    bundle = read_bundle(VOWELS)
+    with pytest.raises(EngineFailed, match="there is no plan: none was built"):
+        source.plans(bundle)
+    await source.prepare(bundle)
+    count = len(source.plans(bundle))
+    plan = next(source.cache.folder.glob("*.plan"))
+    plan.write_bytes(plan.read_bytes()[:-1])
+    assert len(source.plans(bundle)) == count - 1
+    await source.prepare(bundle)
+    assert len(source.plans(bundle)) == count
+
+
+@without_gpu
+@on_a_loop
+async def test_a_plan_does_not_load_without_a_gpu_and_says_so(source, monkeypatch):
+    async def tried(bundle, engine):
+        """As if it had worked."""
+
+    monkeypatch.setattr(module, "tried", tried)
+    bundle = read_bundle(VOWELS)
+    await source.prepare(bundle)
+    with pytest.raises(EngineFailed, match="CUDA"):
+        source.load(bundle)
+
+
+@without_gpu
+@on_a_loop
+async def test_the_trial_reports_what_it_found():
+    report = await report_of("service.trial", [str(VOWELS), "onnxruntime-cuda"])
+    assert report == {"ok": False, "error": "engine: there is no onnxruntime-cuda here, there are: none"}
+
+
+@on_a_loop
+async def test_the_trial_of_a_bundle_that_is_not_there_names_it():
+    report = await report_of("service.trial", ["models/nobody/1", "onnxruntime-cuda"])
+    assert not report["ok"]
+    assert "models/nobody/1" in report["error"]
