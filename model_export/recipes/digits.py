@@ -20,7 +20,7 @@ _LABELS = tuple(str(digit) for digit in range(DIGITS))
 _HIDDEN, _DROPOUT = 96, 0.3
 _ROWS = 32
 _TEMPO, _NOISE = 0.2, 0.3
-_SCHEDULE = Schedule(steps=1200, peak_rate=6e-3, weight_decay=0.1)
+_SCHEDULE = Schedule(steps=2400, peak_rate=6e-3, weight_decay=0.1)
 _GOAL = 99.0
 
 

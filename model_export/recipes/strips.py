@@ -28,7 +28,7 @@ _CHANNELS, _DILATIONS, _HIDDEN = (16, 32, 48, 64), (1, 2, 2, 4), 48
 _ROWS, _BATCHES_PER_POOL = 16, 16
 _REDRAWN = 8
 _SCHEDULE = Schedule(
-    steps=2000, peak_rate=4e-3, matrix_rate=0.02, weight_decay=0.1, warm_up=0.15, validate_every=500
+    steps=2400, peak_rate=4e-3, matrix_rate=0.02, weight_decay=0.1, warm_up=0.15, validate_every=600
 )
 _SCORED_STRIPS = 1000
 _GOAL = 2.2
