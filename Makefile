@@ -1,4 +1,5 @@
-# make serve   set up and serve every bundle in models/ (CPU where there is no GPU)
+# make serve   set up and serve every bundle in models/ on the CPU
+# make serve EXTRA=gpu VENV=.venv-gpu   the same on a data-centre GPU; EXTRA=gpu-rtx on a GeForce RTX
 # make test    set up and pass all tests
 # make check   lint, types, imports
 # make plans   set up TensorRT-RTX and build the plans of every bundle into plans/; needs no GPU
@@ -6,11 +7,12 @@ PYTHON ?= python3
 HOST ?= 127.0.0.1
 PORT ?= 8000
 VENV ?= .venv
+EXTRA ?= cpu
 
 .PHONY: serve test check plans clean
 .DELETE_ON_ERROR:
 
-serve: $(VENV)/.serve
+serve: $(VENV)/.serve-$(EXTRA)
 	$(VENV)/bin/carousel serve --host $(HOST) --port $(PORT)
 
 test: $(VENV)/.test
@@ -31,13 +33,13 @@ clean:
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.serve: pyproject.toml | $(VENV)/bin/python
-	$(VENV)/bin/python -m pip install --quiet --editable '.[cpu]'
+$(VENV)/.serve-$(EXTRA): pyproject.toml | $(VENV)/bin/python
+	$(VENV)/bin/python -m pip install --quiet --editable '.[$(EXTRA)]'
 	@touch $@
 
 $(VENV)/.test: pyproject.toml | $(VENV)/bin/python
 	$(VENV)/bin/python -m pip install --quiet --editable '.[test]'
-	@touch $@ $(VENV)/.serve
+	@touch $@ $(VENV)/.serve-cpu
 
 $(VENV)/.plans: pyproject.toml | $(VENV)/bin/python
 	$(VENV)/bin/python -m pip install --quiet --editable '.[cpu,plans]'
