@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
@@ -41,17 +42,27 @@ class Front:
         self._routes = routes
         self._limits = limits
         self._errors = errors
+        # The same few paths come again and again; a bounded memory, since anybody may ask for anything.
+        self._find = functools.lru_cache(maxsize=1024)(self._route)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            for route in self._routes:
-                if match := route.pattern.fullmatch(scope["path"]):
-                    await self._answer(route.door, match, scope, receive, send)
-                    return
+            found = self._find(scope["path"])
+            if found is not None:
+                await self._answer(*found, scope, receive, send)
+                return
         await self._app(scope, receive, send)
 
+    def _route(self, path: str) -> tuple[Door, str, str | None] | None:
+        """The door of a hot path, with the model and the version it names."""
+        for route in self._routes:
+            if match := route.pattern.fullmatch(path):
+                model, version = match.groups()
+                return route.door, model, version
+        return None
+
     async def _answer(
-        self, door: Door, match: re.Match[str], scope: Scope, receive: Receive, send: Send
+        self, door: Door, model: str, version: str | None, scope: Scope, receive: Receive, send: Send
     ) -> None:
         headers = dict(scope["headers"])
         identity = request_id(headers)
@@ -59,7 +70,6 @@ class Front:
         try:
             _check_method(scope["method"])
             body = await read_body(headers, receive, self._limits)
-            model, version = match.groups()
             answer = await door(Call(model, version, headers, body, departure_check(receive)))
         except ClientGone:
             self._errors.count_departure()
