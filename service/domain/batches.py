@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from service.domain.signature import Signature
 from service.domain.tensors import Array
 
 
@@ -55,3 +56,10 @@ class BatchResult:
     engine: str = ""
     is_finite: bool = True
     is_degraded: bool = False
+
+
+def fits(result: BatchResult, signature: Signature, rows: int, padded_steps: int) -> bool:
+    """Whether a result has every row and every step of the batch it answers."""
+    leading = (padded_steps, rows) if signature.has_step_outputs else (rows,)
+    has_states = [len(state) for state in result.states] == [rows] * len(signature.states)
+    return has_states and result.output.shape[: len(leading)] == leading

@@ -10,12 +10,16 @@ from service.domain.signature import Signature
 from service.domain.tensors import Array
 from service.errors import BodyTooLarge, InvalidRequest
 
+_LARGEST = float(np.finfo(np.float32).max)
+
 
 def checked_sequence(values: Array, signature: Signature, max_steps: int, field: str) -> Array:
     """`values` as `[steps, *step]` in the model's datatype; raises InvalidRequest naming `field`."""
     _check_shape(values, signature, max_steps, field)
     wanted = signature.step_datatype.dtype
     if signature.step_datatype.is_floating:
+        if _fits_float32(values):
+            return np.ascontiguousarray(values, dtype=wanted)
         _check_kind(values, "iuf", "numbers", field)
         with np.errstate(over="ignore"):
             converted = np.ascontiguousarray(values, dtype=wanted)
@@ -39,6 +43,15 @@ def nested_list_array(values: Any, field: str) -> Array:
         raise InvalidRequest(
             f"{field}: steps differ in shape: every step must have the same number of values"
         ) from None
+
+
+def _fits_float32(values: Array) -> bool:
+    """Whether float64 numbers lie within float32's range, which also rules out what is not finite."""
+    if values.dtype != np.float64:
+        return False
+    flat = values.reshape(-1)
+    # Two passes without a Python function around them; not-a-number comes through and compares as false.
+    return bool(np.minimum.reduce(flat) >= -_LARGEST and np.maximum.reduce(flat) <= _LARGEST)
 
 
 def _check_shape(values: Array, signature: Signature, max_steps: int, field: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from fakes import running_sum_signature
@@ -82,3 +84,19 @@ def test_a_fault_is_named_by_its_step_and_place():
     values[2, 1, 0] = np.inf
     with pytest.raises(InvalidRequest, match="sequence: step 2, value 1, 0 is not a finite float32 number"):
         checked_sequence(values, signature, 9, "sequence")
+
+
+EDGES = [0.0, 1.0, -3.5, 1e37, 1e38, -3.4e38, 3.4028235e38, 3.5e38, 1e200, np.inf, -np.inf, np.nan, 1e-45]
+
+
+@given(st.lists(st.sampled_from(EDGES), min_size=1, max_size=12))
+def test_exactly_what_float32_can_hold_is_let_in(numbers):
+    values = np.array(numbers)[:, None]
+    with np.errstate(over="ignore"):
+        due = values.astype(np.float32)
+    signature = dataclasses.replace(running_sum_signature(), step_shape=(1,))
+    if np.isfinite(due).all():
+        np.testing.assert_array_equal(checked_sequence(values, signature, 100, "sequence"), due)
+    else:
+        with pytest.raises(InvalidRequest, match="is not a finite float32 number"):
+            checked_sequence(values, signature, 100, "sequence")
