@@ -1,1 +1,1 @@
-"""Measures a server from outside, its own cost beside a bare one, and its scheduler beside padding."""
+"""Measures a server from outside, beside a bare one, its scheduler beside padding, engines beside engines."""

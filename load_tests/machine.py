@@ -30,7 +30,7 @@ class Machine:
 def this_machine() -> Machine:
     """Call before the run: the load average then is other people's work."""
     return Machine(
-        processor=_processor(),
+        processor=processor_name(),
         cores=len(os.sched_getaffinity(0)),
         load_average=os.getloadavg()[0],
         python=platform.python_version(),
@@ -39,7 +39,7 @@ def this_machine() -> Machine:
     )
 
 
-def _processor() -> str:
+def processor_name() -> str:
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):
             return line.partition(":")[2].strip()
