@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 if TYPE_CHECKING:
+    from service.errors import InvalidBundle
     from service.plans.cache import PlanCache
     from service.plans.flavour import Flavour
+    from service.plans.profiles import Profiles
     from service.plans.request import BuildRequest
     from service.plans.supply import Supplied
     from service.repository.scanner import Bundle
@@ -49,33 +52,33 @@ def build(
     force: Annotated[bool, typer.Option(help="Build also what is there already.")] = False,
 ) -> None:
     """Compile bundles into TensorRT plans, one per profile; exit status 1 if any was refused."""
-    from cli.extras import require_plans_extra
+    from cli.extras import require_onnx
 
-    require_plans_extra()
+    require_onnx("building plans")
+    from rich.markup import escape
+
     from cli.console import err, out, told
     from cli.plan_table import plan_table
     from cli.sequence_file import UnreadableFile
-    from cli.sequence_lengths import read_lengths
     from service.errors import CarouselError
     from service.plans.cache import PlanCache
     from service.plans.driver import find_gpu
     from service.plans.flavour import load_flavour
     from service.plans.plan import Precision, Route
-    from service.plans.profiles import profiles_for
     from service.plans.request import BuildRequest
     from service.settings import Settings
 
-    if not names and not every:
+    if bool(names) == every:
         err.print("name at least one bundle, or --all")
         raise typer.Exit(2)
-    supplied = []
+    supplied: list[tuple[Bundle, Supplied]] = []
+    spoilt: list[InvalidBundle] = []
     with told(CarouselError, UnreadableFile, ValueError):
         device, cache = find_gpu(), PlanCache(plans_dir)
         flavour = load_flavour(device)
-        for bundle in chosen_bundles(models_dir, [] if every or not names else names):
-            met = read_lengths(lengths) if lengths else _golden_lengths(bundle)
+        for bundle in chosen_bundles(models_dir, names or [], spoilt.append if every else None):
             request = BuildRequest(
-                profiles_for(bundle.manifest.signature, met, profile or ()),
+                _profiles(bundle, cache, profile or (), lengths),
                 device,
                 Precision(precision),
                 None if route == "auto" else Route(route),
@@ -85,12 +88,19 @@ def build(
         cache.prune(Settings().max_plans_bytes)
     out.print(plan_table(supplied))
     out.print(f"{flavour.name} {flavour.version}, {precision}, in {plans_dir}", soft_wrap=True)
-    raise typer.Exit(0 if all(one.record for _, one in supplied) else 1)
+    for failure in spoilt:
+        err.print(f"[red]error[/red]: {escape(failure.message)}", soft_wrap=True)
+    raise typer.Exit(0 if all(one.record for _, one in supplied) and not spoilt else 1)
 
 
-def chosen_bundles(models_dir: Path, names: list[str]) -> list[Bundle]:
-    """The latest version of each name; without names, everything there is."""
-    from service.errors import NotFound
+def chosen_bundles(
+    models_dir: Path, names: list[str], on_spoilt: Callable[[InvalidBundle], None] | None = None
+) -> list[Bundle]:
+    """The latest version of each name; without names, everything there is.
+
+    Raises NotFound, and InvalidBundle unless `on_spoilt` takes it: then the others are still given.
+    """
+    from service.errors import InvalidBundle, NotFound
     from service.repository.scanner import bundle_folders, read_bundle
 
     folders = list(bundle_folders(models_dir))
@@ -100,13 +110,32 @@ def chosen_bundles(models_dir: Path, names: list[str]) -> list[Bundle]:
         raise NotFound(
             f"model: there is no {', '.join(unknown)} in {models_dir}, there are: {', '.join(latest)}"
         )
-    return [read_bundle(folder) for folder in ([latest[name] for name in names] or folders)]
+    bundles = []
+    for folder in [latest[name] for name in names] or folders:
+        try:
+            bundles.append(read_bundle(folder))
+        except InvalidBundle as failure:
+            if on_spoilt is None:
+                raise
+            on_spoilt(failure)
+    return bundles
 
 
-def _golden_lengths(bundle: Bundle) -> list[int]:
+def _profiles(bundle: Bundle, cache: PlanCache, given: Sequence[str], lengths: Path | None) -> Profiles:
+    """Those asked for, which the server and later builds then use too; else what is used already."""
+    from cli.sequence_lengths import read_lengths
+    from service.plans.chosen import profiles_of, remember
+    from service.plans.profiles import profiles_for
     from service.repository.golden import read_golden
+    from service.repository.manifest import ONNX
 
-    return [len(sequence) for sequence in read_golden(bundle.folder).sequences]
+    signature, sha256 = bundle.manifest.signature, bundle.manifest.files[ONNX]
+    if not given and lengths is None:
+        golden = read_golden(bundle.folder).sequences
+        return profiles_of(cache, sha256, signature, [len(sequence) for sequence in golden])
+    profiles = profiles_for(signature, read_lengths(lengths) if lengths else (), given)
+    remember(cache, sha256, profiles)
+    return profiles
 
 
 def _supplied(

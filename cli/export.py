@@ -23,7 +23,8 @@ def export(
     require_export_extra()
     from cli.console import out, told
     from model_export.checkpoint import NoCheckpoint, load_checkpoint
-    from model_export.onnx_exporter import export_onnx, write_onnx
+    from model_export.onnx_exporter import export_onnx
+    from model_export.onnx_file import write_onnx
     from model_export.recipes.catalogue import UnknownRecipe, recipe
 
     with told(UnknownRecipe, NoCheckpoint):

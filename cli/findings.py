@@ -22,8 +22,8 @@ def all_findings() -> list[Finding]:
         Finding("processors", str(os.cpu_count()), True, True),
         _package("carousel-serve", True, "pip install carousel-serve"),
         _onnxruntime(),
-        _package("torch", False, "only to train and export: pip install 'carousel-serve[export]'"),
-        _package("onnx", False, "only to export and import: pip install 'carousel-serve[export]'"),
+        _package("torch", False, "only to train and export: pip install -e '.[export]'"),
+        _package("onnx", False, "only to export and import: pip install -e '.[export]'"),
         _bundles(settings.models_dir),
         *gpu_findings(settings),
     ]
@@ -40,7 +40,7 @@ def _onnxruntime() -> Finding:
     try:
         from service.backends.onnxruntime_import import ort
     except ImportError as failure:
-        remedy = "pip install 'carousel-serve[cpu]' (or [gpu], [gpu-rtx])"
+        remedy = "pip install -e '.[cpu]' (or [gpu], [gpu-rtx])"
         return Finding("ONNX Runtime", str(failure), False, True, remedy)
     providers = ort.get_available_providers()
     found = f"{ort.__version__} ({', '.join(providers)})"
@@ -52,9 +52,23 @@ def _onnxruntime() -> Finding:
 
 
 def _bundles(models_dir: Path) -> Finding:
-    try:
-        count = len([read_bundle(folder) for folder in bundle_folders(models_dir)])
-    except InvalidBundle as failure:
-        return Finding("bundles", failure.message, False, True, "carousel release NAME, or restore the file")
     remedy = f"put bundles into {models_dir}/<name>/<version>/, or set CAROUSEL_MODELS_DIR"
-    return Finding("bundles", f"{count} in {models_dir}, all files verified", count > 0, True, remedy)
+    try:
+        folders = list(bundle_folders(models_dir))
+    except InvalidBundle as failure:
+        return Finding("bundles", failure.message, False, True, remedy)
+    faults = [fault for folder in folders if (fault := _fault(folder))]
+    good = len(folders) - len(faults)
+    if not faults:
+        return Finding("bundles", f"{good} in {models_dir}, all files verified", good > 0, True, remedy)
+    found = f"{good} of {len(folders)} in {models_dir} can be served; {'; '.join(faults)}"
+    # The others are served all the same.
+    return Finding("bundles", found, False, good == 0, "carousel release NAME, or restore the file")
+
+
+def _fault(folder: Path) -> str | None:
+    try:
+        read_bundle(folder)
+    except InvalidBundle as failure:
+        return failure.message
+    return None

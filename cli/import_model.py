@@ -16,9 +16,9 @@ def import_model(
     models_dir: Annotated[Path, typer.Option(help="Folder the bundle is published in.")] = Path("models"),
 ) -> None:
     """Bring a model into the sequence-graph contract, prove it exact, and publish it, or say why not."""
-    from cli.extras import require_export_extra
+    from cli.extras import require_onnx
 
-    require_export_extra()
+    require_onnx("importing")
     from pydantic import ValidationError
 
     from cli.console import out, told

@@ -12,10 +12,9 @@ import numpy as np
 import onnx
 import orjson
 
-from model_export.onnx_exporter import write_onnx
-from model_export.parity import ParityCheck, ParityReport
-from model_export.recipe import ModelCard
-from model_export.reference import Reference
+from model_export.model_card import ModelCard
+from model_export.onnx_file import write_onnx
+from model_export.parity import ParityCheck, ParityReport, Reference
 from service.backends.protocol import Artifact, Backend
 from service.domain.signature import Signature
 from service.domain.tensors import Array

@@ -8,12 +8,11 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from model_export.bundle import Candidate, publish
-from model_export.onnx_exporter import write_onnx
+from model_export.model_card import ModelCard
+from model_export.onnx_file import write_onnx
 from model_export.onnx_import import ImportedModel
 from model_export.onnx_import.trial import Trial
-from model_export.parity import ParityReport
-from model_export.recipe import ModelCard
-from model_export.reference import Reference
+from model_export.parity import ParityReport, Reference
 from service.backends.onnxruntime_backend import OnnxRuntimeBackend
 from service.backends.protocol import Artifact, Backend
 from service.domain.batches import Batch

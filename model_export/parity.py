@@ -6,19 +6,22 @@ the reference, a row of a padded batch against the row alone, and a sequence in 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from math import ceil, floor, log10
+from typing import TypeAlias
 
 import numpy as np
 
-from model_export.reference import Reference
 from service.backends.protocol import Backend
 from service.domain.batches import Batch
 from service.domain.signature import Signature
 from service.domain.tensors import Array
 from service.errors import CarouselError
 from service.repository.manifest import Tolerance
+
+Reference: TypeAlias = Callable[[Array], tuple[Array, tuple[Array, ...]]]
+"""From a sequence `[steps, *step]`, started fresh, to its output and last states."""
 
 # Allowed differences as shares of the largest output: float32 keeps 24 bits, and a recurrence over
 # hundreds of steps loses a few of them.

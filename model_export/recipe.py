@@ -3,31 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
+from model_export.model_card import ModelCard
 from model_export.networks.network import SequenceNetwork
 from service.domain.tensors import Array
-from service.repository.manifest import Dataset, Kind, Output, Quality, Step, Task
+from service.repository.manifest import Quality
 
 
 class Progress(Protocol):
     """Told after every optimiser step; a progress bar, or nothing."""
 
     def __call__(self, step: int, steps: int, loss: float, note: str) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class ModelCard:
-    """The part of the manifest that a recipe knows beforehand."""
-
-    kind: Kind
-    task: Task
-    description: str
-    step: Step
-    output: Output
-    dataset: Dataset | None = None
-    remarks: tuple[str, ...] = ()
 
 
 class Recipe(ABC):

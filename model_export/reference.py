@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
-from typing import TypeAlias
 
 import numpy as np
 import torch
 
 from model_export.networks.network import SequenceNetwork
+from model_export.parity import Reference
 from service.domain.signature import Readout
 from service.domain.tensors import Array
-
-Reference: TypeAlias = Callable[[Array], tuple[Array, tuple[Array, ...]]]
-"""From a sequence `[steps, *step]`, started fresh, to its output and last states."""
 
 
 def float64_reference(network: SequenceNetwork, readout: Readout) -> Reference:

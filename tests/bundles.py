@@ -8,11 +8,11 @@ import numpy as np
 import torch
 
 from model_export.bundle import Candidate, publish
+from model_export.model_card import ModelCard
 from model_export.networks.network import SequenceNetwork
 from model_export.networks.peephole import PeepholeLstm
 from model_export.networks.stacked import StackedLstm
 from model_export.onnx_exporter import export_onnx
-from model_export.recipe import ModelCard
 from model_export.reference import float64_reference
 from service.backends.onnxruntime_backend import OnnxRuntimeBackend
 from service.domain.signature import Readout

@@ -20,7 +20,7 @@ from model_export.networks.peephole import PeepholeLstm
 from model_export.networks.stacked import StackedLstm
 from model_export.networks.symbol_embedding import SymbolEmbedding
 from model_export.networks.vanilla import VanillaLstm
-from model_export.onnx_exporter import write_onnx
+from model_export.onnx_file import write_onnx
 from model_export.reference import Reference, float64_reference
 from service.backends.protocol import Artifact
 from service.domain.signature import Readout, Signature, StateSpec

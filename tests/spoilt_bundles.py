@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from model_export.graph_writer import GraphWriter
-from model_export.onnx_exporter import write_onnx
+from model_export.onnx_file import write_onnx
 from service.domain.signature import Readout
 from service.domain.tensors import Datatype
 from service.repository.golden import GoldenVectors, read_golden, write_golden

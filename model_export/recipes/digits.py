@@ -7,9 +7,10 @@ from torch import Tensor
 
 from model_export.baselines.nearest_warped import nearest_labels
 from model_export.datasets.digits import DIGITS, FEATURES, load_digits
+from model_export.model_card import ModelCard
 from model_export.networks.network import SequenceNetwork
 from model_export.networks.peephole import PeepholeLstm
-from model_export.recipe import ModelCard, Progress, Recipe
+from model_export.recipe import Progress, Recipe
 from model_export.trainer import Schedule, fit
 from model_export.utterance_learning import accuracy_percent, share_percent, utterance_losses
 from service.domain.signature import Readout

@@ -6,9 +6,10 @@ import numpy as np
 
 from model_export.baselines.witten_bell import WittenBell
 from model_export.datasets.moby import load_moby
+from model_export.model_card import ModelCard
 from model_export.networks.network import SequenceNetwork
 from model_export.networks.stacked import StackedLstm
-from model_export.recipe import ModelCard, Progress, Recipe
+from model_export.recipe import Progress, Recipe
 from model_export.symbol_streams import bits_per_symbol, side_by_side, stream_losses
 from model_export.trainer import Schedule, fit
 from service.domain.signature import Readout

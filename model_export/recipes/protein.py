@@ -10,13 +10,14 @@ from torch.nn.functional import cross_entropy
 
 from model_export.baselines.residue_votes import ResidueVotes
 from model_export.datasets.protein import AMINO_ACIDS, LABELS, Chain, load_protein
+from model_export.model_card import ModelCard
 from model_export.networks.bidirectional import BidirectionalLstm
 from model_export.networks.mask import own_steps
 from model_export.networks.network import SequenceNetwork
 from model_export.networks.symbol_embedding import SymbolEmbedding
 from model_export.networks.window import Window
 from model_export.padded_batches import answers, padded, similar_lengths
-from model_export.recipe import ModelCard, Progress, Recipe
+from model_export.recipe import Progress, Recipe
 from model_export.trainer import Schedule, fit
 from service.domain.signature import Readout
 from service.domain.tensors import Array, Datatype

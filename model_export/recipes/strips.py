@@ -12,10 +12,11 @@ from torch.nn.functional import ctc_loss
 from model_export.baselines.nearest_image import nearest_texts
 from model_export.datasets.strips import HEIGHT, Digits, Strip, compose, load_digits
 from model_export.distortion import distorted
+from model_export.model_card import ModelCard
 from model_export.networks.cnn_lstm import CnnLstm
 from model_export.networks.network import SequenceNetwork
 from model_export.padded_batches import answers, padded
-from model_export.recipe import ModelCard, Progress, Recipe
+from model_export.recipe import Progress, Recipe
 from model_export.trainer import Schedule, fit
 from model_export.transcription import error_rate_percent, greedy
 from service.domain.signature import Readout

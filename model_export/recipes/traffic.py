@@ -10,9 +10,10 @@ from torch import Tensor
 
 from model_export.baselines.usual_volume import fading_shares, mean_absolute_error, volume_forecasts
 from model_export.datasets.traffic import HORIZON, TrafficHours, load_traffic
+from model_export.model_card import ModelCard
 from model_export.networks.network import SequenceNetwork
 from model_export.networks.vanilla import VanillaLstm
-from model_export.recipe import ModelCard, Progress, Recipe
+from model_export.recipe import Progress, Recipe
 from model_export.trainer import Schedule, fit
 from service.domain.signature import Readout
 from service.domain.tensors import Array, Datatype

@@ -6,11 +6,12 @@ import numpy as np
 
 from model_export.baselines.nearest_warped import nearest_labels
 from model_export.datasets.vowels import FEATURES, SPEAKERS, load_vowels
+from model_export.model_card import ModelCard
 from model_export.networks.bidirectional import BidirectionalLstm
 from model_export.networks.merge import Merge
 from model_export.networks.network import SequenceNetwork
 from model_export.networks.normaliser import Normaliser
-from model_export.recipe import ModelCard, Progress, Recipe
+from model_export.recipe import Progress, Recipe
 from model_export.trainer import Schedule, fit
 from model_export.utterance_learning import accuracy_percent, share_percent, utterance_losses
 from service.domain.signature import Readout

@@ -10,10 +10,11 @@ from torch import Tensor
 
 from model_export.baselines.monthly_fields import fading_anomalies, month_means, root_mean_square
 from model_export.datasets.winds import GRID, ROW_AREAS, WIND_COMPONENTS, load_winds
+from model_export.model_card import ModelCard
 from model_export.networks.conv_lstm import ConvLstm
 from model_export.networks.network import SequenceNetwork
 from model_export.networks.seasonal_cycle import SeasonalCycle
-from model_export.recipe import ModelCard, Progress, Recipe
+from model_export.recipe import Progress, Recipe
 from model_export.trainer import Schedule, fit
 from service.domain.signature import Readout
 from service.domain.tensors import Array, Datatype

@@ -18,10 +18,10 @@ import orjson
 from service.backends.tensorrt_warm_up import measure_on
 from service.errors import CarouselError
 from service.plans.cache import PlanCache
+from service.plans.chosen import profiles_of
 from service.plans.driver import find_gpu
 from service.plans.flavour import load_flavour
 from service.plans.plan import Precision, Route
-from service.plans.profiles import profiles_for
 from service.plans.request import BuildRequest
 from service.plans.supply import Supplied, supply_plans
 from service.repository.golden import read_golden
@@ -59,12 +59,12 @@ def _supply(given: argparse.Namespace) -> list[Supplied]:
     device = find_gpu()
     flavour = load_flavour(device)
     lengths = [len(sequence) for sequence in read_golden(given.folder).sequences]
-    profiles = profiles_for(bundle.manifest.signature, lengths, given.profile)
+    sha256 = bundle.manifest.files[ONNX]
+    cache = PlanCache(given.plans_dir)
+    profiles = profiles_of(cache, sha256, bundle.manifest.signature, lengths, given.profile)
     request = BuildRequest(
         profiles, device, given.precision, Route(given.route) if given.route else None, tuple(given.target)
     )
-    sha256 = bundle.manifest.files[ONNX]
-    cache = PlanCache(given.plans_dir)
     measure = measure_on(device, flavour, bundle.artifact)
     supplied = list(
         supply_plans(bundle, sha256, request, flavour, cache, lambda _profile: _nothing, measure=measure)

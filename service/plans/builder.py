@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 import time
 from collections.abc import Callable
@@ -51,7 +52,7 @@ def build_plan(
         built.append((plan, record.model_copy(update={"measured_s": measure(plan)})))
     if not built:
         raise PlanRefused("; ".join(refusals))
-    return min(built, key=lambda one: one[1].measured_s or 0.0)
+    return min(built, key=lambda one: one[1].measured_s or math.inf)
 
 
 def _build(

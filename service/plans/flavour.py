@@ -57,7 +57,7 @@ class Flavour:
         elif not isinstance(device, Gpu):
             raise PlanRefused(
                 f"TensorRT {self.version} builds only for the GPU at hand, and there is none: "
-                f"{device.reason}; TensorRT-RTX builds without one: pip install 'carousel-serve[gpu-rtx]'"
+                f"{device.reason}; TensorRT-RTX builds without one: pip install -e '.[gpu-rtx]'"
             )
         elif targets:
             raise PlanRefused(
@@ -135,8 +135,8 @@ def load_flavour(device: Device) -> Flavour:
         except (ImportError, OSError, RuntimeError) as failure:
             failures.append(f"{module}: {failure}")
     raise NoTensorRt(
-        f"no TensorRT can be used here ({'; '.join(failures)}); pip install 'carousel-serve[gpu-rtx]', "
-        "or 'carousel-serve[gpu]' on a machine with an NVIDIA GPU"
+        f"no TensorRT can be used here ({'; '.join(failures)}); pip install -e '.[gpu-rtx]', "
+        "or '.[gpu]' on a machine with an NVIDIA GPU"
     )
 
 

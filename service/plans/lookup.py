@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from service.plans.cache import CachedPlan, NoPlan, PlanCache
 from service.plans.flavour import Flavour
 from service.plans.request import BuildRequest, identity_of
@@ -15,6 +17,7 @@ def find_plan(
     found = [cache.find(identity) for identity in identities]
     plans = [one for one in found if isinstance(one, CachedPlan)]
     if plans:
-        return min(plans, key=lambda one: one.record.measured_s or 0.0)
+        # One that was built where nothing could be measured is taken only where no other is.
+        return min(plans, key=lambda one: one.record.measured_s or math.inf)
     missing = [one for one in found if isinstance(one, NoPlan)]
     return next((one for one in missing if one.is_spoilt), missing[0])

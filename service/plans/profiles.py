@@ -95,18 +95,37 @@ def in_order(profiles: Sequence[Profile]) -> Profiles:
 
 def profiles_for(signature: Signature, lengths: Sequence[int], given: Sequence[str] = ()) -> Profiles:
     """Those given as text, else those chosen for a sample of lengths (none known: from 16 to 256 steps)."""
-    return in_order([parse_profile(text) for text in given]) or choose_profiles(
-        lengths or _COMMON_LENGTHS, bounds_of(signature), signature.is_causal
-    )
+    if given:
+        profiles = in_order([parse_profile(text) for text in given])
+        for profile in profiles:
+            _check_size(profile, signature)
+        return profiles
+    return choose_profiles(lengths or _COMMON_LENGTHS, bounds_of(signature), signature.is_causal)
 
 
 def bounds_of(signature: Signature) -> BatchBounds:
     """The default bounds, lowered where a step is so wide that a tensor would pass 2^31 elements."""
-    gates = [4 * math.prod(state.shape) for state in signature.states]
-    widest = max(math.prod(signature.step_shape), math.prod(signature.output_shape), *gates, 1)
     standard = BatchBounds()
-    row_steps = min(standard.row_steps, _MOST_ELEMENTS // (_SHORTEST_BUCKET * widest))
+    row_steps = min(standard.row_steps, _MOST_ELEMENTS // (_SHORTEST_BUCKET * _widest(signature)))
     return BatchBounds(min(standard.rows, row_steps), standard.steps, row_steps)
+
+
+def _widest(signature: Signature) -> int:
+    """The numbers of one row and step in the widest tensor, as far as the signature tells."""
+    gates = [4 * math.prod(state.shape) for state in signature.states]
+    return max(math.prod(signature.step_shape), math.prod(signature.output_shape), *gates, 1)
+
+
+def _check_size(profile: Profile, signature: Signature) -> None:
+    """TensorRT does not refuse what is too large for it without a GPU: its sizes wrap round."""
+    widest = _widest(signature)
+    elements = profile.steps.most * profile.rows.most * widest
+    if elements >= _MOST_ELEMENTS:
+        most = _MOST_ELEMENTS // (profile.steps.most * widest)
+        raise InvalidRequest(
+            f"profile {profile}: its largest batch has {elements:,} numbers, TensorRT counts to 2^31; "
+            f"at {profile.steps.most} steps at most {most} rows are possible"
+        )
 
 
 def choose_profiles(lengths: Sequence[int], bounds: BatchBounds, is_causal: bool) -> Profiles:

@@ -15,11 +15,11 @@ from service.backends.tensorrt_runtime import TensorRtRuntime
 from service.backends.tensorrt_warm_up import warm_up
 from service.errors import EngineFailed
 from service.plans.cache import CachedPlan, PlanCache
+from service.plans.chosen import profiles_of
 from service.plans.driver import Device, Gpu, find_gpu
 from service.plans.flavour import Flavour, NoTensorRt, load_flavour
 from service.plans.lookup import find_plan
 from service.plans.plan import Precision
-from service.plans.profiles import profiles_for
 from service.plans.request import BuildRequest
 from service.repository.acceleration import EngineSource
 from service.repository.child_process import report_of
@@ -76,9 +76,9 @@ class TensorRtSource:
     def plans(self, bundle: Bundle) -> list[bytes]:
         """The bundle's plans in the cache, one a profile; raises EngineFailed where there is none."""
         lengths = [len(sequence) for sequence in read_golden(bundle.folder).sequences]
-        profiles = profiles_for(bundle.manifest.signature, lengths)
-        request = BuildRequest(profiles, self.device, self.precision)
         sha256 = bundle.manifest.files[ONNX]
+        profiles = profiles_of(self.cache, sha256, bundle.manifest.signature, lengths)
+        request = BuildRequest(profiles, self.device, self.precision)
         found = [find_plan(self.cache, sha256, part, self.flavour) for part in request.parts()]
         plans = [one.plan for one in found if isinstance(one, CachedPlan)]
         if not plans:

@@ -70,7 +70,7 @@ def test_without_matplotlib_table_and_file_are_there_all_the_same(bench, tmp_pat
     monkeypatch.setattr(bench_show, "find_spec", lambda _: None)
     result = bench("gait", "--lengths", "3", *QUICK)
     assert result.exit_code == 0, result.output
-    assert "for pictures: pip install 'carousel-serve[export]'" in result.output
+    assert "for pictures: pip install -e '.[export]'" in result.output
     assert [path.name for path in (tmp_path / "report").iterdir()] == ["comparison.json"]
 
 

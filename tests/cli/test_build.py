@@ -10,8 +10,11 @@ from typer.testing import CliRunner
 from cli import extras
 from cli.main import app
 from service.plans import flavour as flavours
+from service.plans.cache import PlanCache
+from service.plans.chosen import profiles_of
 from service.plans.driver import NoGpu
 from service.plans.flavour import NoTensorRt, load_flavour
+from service.repository.scanner import read_bundle
 
 SMALL = ("--profile", "16:1-2-4")
 
@@ -108,13 +111,33 @@ def test_without_tensorrt_the_error_names_the_extra(build, monkeypatch):
     monkeypatch.setattr(flavours, "_flavour", flavours._flavour.__wrapped__)
     result = build("gait")
     assert result.exit_code == 1
-    assert "pip install 'carousel-serve[gpu-rtx]'" in result.output
+    assert "pip install -e '.[gpu-rtx]'" in result.output
 
 
 def test_the_folder_of_plans_is_kept_below_its_bound(build, tmp_path, monkeypatch):
     monkeypatch.setenv("CAROUSEL_MAX_PLANS_BYTES", "0")
     assert build("gait", *SMALL).exit_code == 0
-    assert list((tmp_path / "plans").iterdir()) == []
+    assert not list((tmp_path / "plans").glob("*.plan"))
+
+
+def test_profiles_that_were_given_are_those_of_later_builds_and_of_the_server(build, tmp_path, models_dir):
+    assert build("gait", *SMALL).exit_code == 0
+    assert len(lines(build("gait"), "cached")) == 1
+    bundle, cache = read_bundle(models_dir / "gait" / "1"), PlanCache(tmp_path / "plans")
+    profiles = profiles_of(cache, bundle.manifest.files["model.onnx"], bundle.manifest.signature, [500])
+    assert [str(profile) for profile in profiles] == [SMALL[1]]
+
+
+def test_one_spoilt_bundle_does_not_keep_the_others_from_being_built(build, models_dir):
+    (models_dir / "gait" / "1" / "model.onnx").write_bytes(b"")
+    result = build("--all")
+    assert result.exit_code == 1
+    assert "letters/1" in result.output
+    assert "gait/1/model.onnx: its SHA-256" in result.output.replace("\n", "")
+
+
+def test_names_and_all_at_once_are_refused(build):
+    assert build("gait", "--all").exit_code == 2
 
 
 def test_without_onnx_the_error_names_the_extra(build, monkeypatch):
@@ -122,4 +145,4 @@ def test_without_onnx_the_error_names_the_extra(build, monkeypatch):
     result = build("gait")
     assert result.exit_code == 1
     assert "onnx not installed" in result.output
-    assert "pip install 'carousel-serve[plans]'" in result.output
+    assert "pip install -e '.[plans]'" in result.output

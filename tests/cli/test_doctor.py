@@ -86,7 +86,7 @@ def test_a_driver_too_old_for_the_cuda_runtime_is_named_with_both_remedies(docto
 def test_a_gpu_without_tensorrt_is_told_what_to_install(doctor):
     result = doctor(H200, None)
     assert result.exit_code == 0
-    assert re.search(r"-- +TensorRT .*pip install 'carousel-serve\[gpu\]'", result.output)
+    assert re.search(r"-- +TensorRT .*pip install -e '\.\[gpu\]'", result.output)
 
 
 def test_a_gpu_with_onnx_runtime_s_cuda_provider_serves_without_tensorrt(doctor, monkeypatch):
@@ -125,10 +125,19 @@ def test_looking_at_plans_does_not_count_as_using_them(doctor, tmp_path, here):
 
 
 def test_bundles_that_cannot_be_served_are_the_verdict(doctor, models_dir):
-    (models_dir / "gait" / "1" / "model.onnx").write_bytes(b"")
+    for name in ("gait", "letters"):
+        (models_dir / name / "1" / "model.onnx").write_bytes(b"")
     result = doctor()
     assert result.exit_code == 1
     assert "cannot serve: see bundles" in result.output
+
+
+def test_a_bundle_that_cannot_be_served_is_named_and_the_others_can(doctor, models_dir):
+    (models_dir / "gait" / "1" / "model.onnx").write_bytes(b"")
+    result = doctor()
+    assert result.exit_code == 0
+    assert "1 of 2 in" in result.output
+    assert "gait/1/model.onnx" in result.output.replace("\n", "")
 
 
 def test_an_onnx_runtime_without_a_cpu_is_the_verdict(doctor, monkeypatch):

@@ -10,10 +10,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from model_export.graph_writer import GraphWriter
+from model_export.model_card import ModelCard
 from model_export.networks.linear import write_linear
 from model_export.networks.lstm_layer import LstmLayer, last_step
 from model_export.networks.network import SequenceNetwork, States
-from model_export.recipe import ModelCard, Progress, Recipe
+from model_export.recipe import Progress, Recipe
 from model_export.trainer import Schedule, fit
 from service.domain.signature import Readout
 from service.domain.tensors import Array, Datatype, Shape

@@ -67,10 +67,10 @@ def test_a_bundle_that_was_touched_is_reported_not_built(run, models_dir):
 
 def test_without_tensorrt_it_says_what_to_install(published, tmp_path, monkeypatch, capfd):
     def missing(device):
-        raise NoTensorRt("no TensorRT can be used here; pip install 'carousel-serve[gpu-rtx]'")
+        raise NoTensorRt("no TensorRT can be used here; pip install '.[gpu-rtx]'")
 
     monkeypatch.setattr(program, "load_flavour", missing)
     monkeypatch.setattr(program.os, "nice", lambda _: 0)
     monkeypatch.setattr(program, "configure_logs", lambda *_, **__: None)
     assert program.main([str(published / "gait" / "1"), "--plans-dir", str(tmp_path)]) == 1
-    assert "carousel-serve[gpu-rtx]" in json.loads(capfd.readouterr().out)["error"]
+    assert ".[gpu-rtx]" in json.loads(capfd.readouterr().out)["error"]

@@ -87,6 +87,16 @@ def test_of_two_measured_routes_the_faster_is_found(supplied, cache, sha256, fla
     assert find_plan(cache, sha256, part, flavour).record.identity.route is Route.PARSER
 
 
+def test_a_plan_from_a_machine_without_a_gpu_is_measured_beside_its_rival_on_one(supplied):
+    supplied()
+    seconds = iter([0.5, 0.25, 0.1, 0.2])
+    first, second = supplied(measure=lambda _: next(seconds))
+    assert not first.was_cached
+    assert (first.record.identity.route, first.record.measured_s) == (Route.PARSER, 0.25)
+    assert (second.record.identity.route, second.record.measured_s) == (Route.HOISTED, 0.1)
+    assert all(one.was_cached for one in supplied(measure=lambda _: 1.0))
+
+
 def test_where_the_route_is_open_a_plan_of_either_will_do(supplied, cache, sha256, flavour):
     part = REQUEST.parts()[0]
     supplied(replace(part, route=Route.PARSER))
