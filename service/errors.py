@@ -121,16 +121,26 @@ class EngineBroken(EngineFailed):
     fault = "broken"
 
 
-class InvalidBundle(CarouselError):
+class NotServable(CarouselError):
+    """What keeps a server, a bundle or an engine from serving; no request can cause it."""
+
+
+class InvalidSettings(NotServable):
+    """The server cannot start like this."""
+
+    reason = "invalid_settings"
+
+
+class InvalidBundle(NotServable):
     reason = "invalid_bundle"
 
 
 def refusal_reasons() -> set[str]:
     """Every reason a request can be counted under, beside `client_gone`."""
     reasons = {CarouselError.reason}
-    waiting = [CarouselError]
+    waiting: list[type[CarouselError]] = [CarouselError]
     while waiting:
-        children = waiting.pop().__subclasses__()
+        children = [child for child in waiting.pop().__subclasses__() if child is not NotServable]
         reasons |= {child.reason for child in children}
         waiting += children
     return reasons

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import queue
 import threading
 from collections import deque
@@ -65,12 +66,10 @@ class EngineThread:
         self._inbox.put((batch, on_outcome))
 
     async def stop(self) -> None:
-        """Finish what was submitted, end the thread and close the backend; one that hangs is left behind."""
+        """Finish what was submitted, close the backend and end the thread; one that hangs is left behind."""
         self._is_stopping = True
         self._inbox.put(None)
         await asyncio.to_thread(self._thread.join, _LEAVE_S)
-        if not self._thread.is_alive():
-            self._backend.close()
 
     def _work(self) -> None:
         """Keep as many batches in flight as the backend takes: the next is copied in while one runs."""
@@ -82,6 +81,8 @@ class EngineThread:
                 if len(in_flight) < self._backend.capability.in_flight:
                     continue
             self._finish(*in_flight.popleft())
+        # Here and not on the loop: a device takes its time to free what it holds, and may hang in it.
+        self._backend.close()
 
     def _next(self, may_wait: bool) -> tuple[Batch, OnOutcome] | None:
         """The next job; None where none waits, or where there will be none."""
@@ -105,7 +106,9 @@ class EngineThread:
             outcome: Outcome = judged(finish(), self.capability.engine)
         except Exception as failure:  # noqa: BLE001 - whatever a runtime raises belongs to this batch alone
             outcome = failure
-        self._loop.call_soon_threadsafe(on_outcome, outcome)
+        # A call that hung may end after the event loop has: then nobody waits for it.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(on_outcome, outcome)
 
 
 def judged(result: BatchResult, engine: str) -> BatchResult:

@@ -10,11 +10,11 @@ from dataclasses import replace
 import structlog
 
 from service.backends.engine_thread import Engine, OnOutcome, Outcome
-from service.backends.guarded_engine import GuardedEngine
+from service.backends.guarded_engine import GuardedEngine, is_grave
 from service.backends.protocol import Capability
 from service.domain.batches import Batch, BatchResult
 from service.domain.clock import Clock
-from service.errors import EngineBroken, EngineFailed, EngineStalled
+from service.errors import EngineFailed
 from service.telemetry.metrics import EngineMetrics
 
 _logger = structlog.get_logger()
@@ -59,7 +59,7 @@ class FallbackEngine:
     @property
     def is_degraded(self) -> bool:
         """Whether a better engine than the one in use is out of use."""
-        return any(engine.is_open for engine in self._guarded)
+        return bool(self._guarded) and self._guarded[0].is_open
 
     def join(self, engine: GuardedEngine, place: int) -> None:
         """Take a loaded, proven engine into use; the lower its place, the earlier it is tried."""
@@ -93,8 +93,7 @@ class FallbackEngine:
 
         def ended(outcome: Outcome) -> None:
             if isinstance(outcome, Exception):
-                if isinstance(outcome, EngineStalled | EngineBroken):
-                    # Whatever the batch is like: this engine must not be given the next one.
+                if is_grave(outcome):
                     engine.blame(outcome)
                 self._try(batch, others, [*failures, (engine, outcome)], on_outcome)
             else:
@@ -115,13 +114,20 @@ class FallbackEngine:
             return
         self._succeeded_s = self._clock.now()
         for engine, failure in failures:
-            self._moved(engine, failure, outcome)
+            self._moved(engine, failure, batch, outcome)
         result = replace(outcome, is_degraded=True) if failures or self.is_degraded else outcome
-        for observer in self._observers:
-            observer(batch, result)
+        self._show(batch, result)
         on_outcome(result)
 
-    def _moved(self, engine: GuardedEngine, failure: Exception, result: BatchResult) -> None:
+    def _show(self, batch: Batch, result: BatchResult) -> None:
+        for observer in self._observers:
+            try:
+                observer(batch, result)
+            except Exception:
+                # Whatever goes wrong beside the batch: its callers get their answers.
+                _logger.exception("observer failed")
+
+    def _moved(self, engine: GuardedEngine, failure: Exception, batch: Batch, result: BatchResult) -> None:
         reason = failure.fault if isinstance(failure, EngineFailed) else EngineFailed.fault
         self._metrics.failed_over(engine.capability.device, result.device, reason)
         _logger.warning(
@@ -131,4 +137,5 @@ class FallbackEngine:
             reason=reason,
             error=str(failure),
         )
-        engine.blame(failure)
+        if engine.is_to_blame(failure, batch, result):
+            engine.blame(failure)

@@ -12,15 +12,13 @@ from service.backends.canary import Canary
 from service.backends.circuit_breaker import CircuitBreaker
 from service.backends.engine_thread import Engine, OnOutcome, Outcome
 from service.backends.protocol import Capability
-from service.domain.batches import Batch, BatchResult
+from service.backends.watchdog import Watchdog
+from service.domain.batches import Batch, BatchResult, fits
 from service.domain.clock import Clock
 from service.domain.signature import Signature
-from service.errors import EngineBroken, EngineNotFinite, EngineOutOfMemory, EngineStalled
+from service.errors import EngineBroken, EngineFailed, EngineNotFinite, EngineOutOfMemory, EngineStalled
 
 _logger = structlog.get_logger()
-
-# A batch this long may take one `stall_s`, one twice as long twice that.
-_STEPS_PER_STALL = 1024
 
 
 def _say_nothing(is_in_use: bool) -> None:
@@ -46,10 +44,9 @@ class GuardedEngine:
         self._signature = signature
         self._canary = canary
         self._clock = clock
-        self._stall_s = stall_s
         self._on_change = on_change
         self._breaker = CircuitBreaker()
-        self._hanging = 0
+        self._watchdog = Watchdog(engine, clock, stall_s)
         self._is_stopping = False
 
     @property
@@ -63,11 +60,19 @@ class GuardedEngine:
 
     def submit(self, batch: Batch, on_outcome: OnOutcome) -> None:
         """Run a batch; every outcome comes, in time, and a result is finite."""
-        self._watched(batch, lambda outcome: self._halved(batch, outcome, on_outcome))
+        self._watchdog.run(
+            batch, lambda outcome: self._halved(batch, self._checked(batch, outcome), on_outcome)
+        )
+
+    def is_to_blame(self, failure: Exception, batch: Batch, result: BatchResult) -> bool:
+        """Whether a failure, seen beside another engine's result, is this engine's and not yet counted."""
+        if isinstance(failure, EngineNotFinite):
+            return not isinstance(self._checked(batch, result), Exception)
+        return not is_grave(failure)
 
     def blame(self, failure: Exception) -> None:
-        """A batch failed here and nowhere else: it was not the batch."""
-        if self._breaker.failed(is_grave=isinstance(failure, EngineStalled | EngineBroken)):
+        """A batch failed here and nowhere else, or in a way that is never the batch's fault."""
+        if self._breaker.failed(is_grave(failure)):
             _logger.error("engine out of use", engine=self.capability.engine, error=str(failure))
             self._on_change(False)
             self._probe_later()
@@ -80,31 +85,16 @@ class GuardedEngine:
         self._is_stopping = True
         await self._engine.stop()
 
-    def _watched(self, batch: Batch, on_outcome: OnOutcome) -> None:
-        """Run it, and report a stall where nothing comes back in time; what comes later is ignored."""
-        limit_s = self._stall_s * max(1.0, batch.padded_steps / _STEPS_PER_STALL)
-        is_late = False
-
-        def stalled() -> None:
-            nonlocal is_late
-            is_late = True
-            self._hanging += 1
-            on_outcome(EngineStalled(f"{self.capability.engine} has not answered within {limit_s:g} s"))
-
-        def ended(outcome: Outcome) -> None:
-            timer.cancel()
-            if is_late:
-                self._hanging -= 1
-            else:
-                on_outcome(self._checked(batch, outcome))
-
-        timer = self._clock.call_at(self._clock.now() + limit_s, stalled)
-        self._engine.submit(batch, ended)
-
     def _checked(self, batch: Batch, outcome: Outcome) -> Outcome:
-        if isinstance(outcome, Exception) or _is_finite(outcome, batch, self._signature.has_step_outputs):
+        if isinstance(outcome, Exception):
             return outcome
-        return EngineNotFinite(f"{outcome.engine}: the output is not finite though the input is")
+        if not fits(outcome, self._signature, batch.rows, batch.padded_steps):
+            return EngineFailed(
+                f"{outcome.engine}: the output, of shape {outcome.output.shape}, is not the batch's"
+            )
+        if not _is_finite(outcome, batch, self._signature.has_step_outputs):
+            return EngineNotFinite(f"{outcome.engine}: the output is not finite though the input is")
+        return outcome
 
     def _halved(self, batch: Batch, outcome: Outcome, on_outcome: OnOutcome) -> None:
         """Out of memory: the two halves of the batch one after the other, and halves of these."""
@@ -131,11 +121,11 @@ class GuardedEngine:
     def _probe(self) -> None:
         if self._is_stopping:
             return
-        if self._hanging:
+        if self._watchdog.hanging:
             self._breaker.probe_failed()
             self._probe_later()
         else:
-            self._watched(self._canary.batch, self._probed)
+            self._watchdog.run(self._canary.batch, self._probed)
 
     def _probed(self, outcome: Outcome) -> None:
         fault = str(outcome) if isinstance(outcome, Exception) else self._canary.fault(outcome)
@@ -152,6 +142,11 @@ class GuardedEngine:
             next_probe_s=self._breaker.pause_s,
         )
         self._probe_later()
+
+
+def is_grave(failure: Exception) -> bool:
+    """Whatever the batch is like: an engine that fails so must not be given the next one."""
+    return isinstance(failure, EngineStalled | EngineBroken)
 
 
 def _is_finite(result: BatchResult, batch: Batch, has_step_outputs: bool) -> bool:

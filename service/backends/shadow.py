@@ -44,18 +44,18 @@ class Shadow:
     def __call__(self, batch: Batch, result: BatchResult) -> None:
         """Take a batch and its live result into account; the batch is copied before this returns."""
         self._owed = min(1.0, self._owed + self._share)
-        other = self._other(result)
+        other = self._other(batch, result)
         if self._owed < 1.0 or self._is_busy or other is None:
             return
         self._owed -= 1.0
-        self._is_busy = True
         copied = batch.copy()
+        self._is_busy = True
         other.submit(copied, lambda outcome: self._answered(copied, result, outcome))
 
-    def _other(self, result: BatchResult) -> Engine | None:
-        """The best engine in use on another device than the one that answered."""
-        engines = self._engines.in_use()
-        return next((e for e in engines if e.capability.device != result.device), None)
+    def _other(self, batch: Batch, result: BatchResult) -> Engine | None:
+        """The best engine in use that takes the batch, on another device than the one that answered."""
+        capabilities = ((engine, engine.capability) for engine in self._engines.in_use())
+        return next((e for e, can in capabilities if can.device != result.device and can.takes(batch)), None)
 
     def _answered(self, batch: Batch, live: BatchResult, outcome: Outcome) -> None:
         if isinstance(outcome, Exception):

@@ -43,6 +43,10 @@ class LengthQueue:
         self.waiting_rows += 1
         self.waiting_bytes += ticket.sequence.nbytes
 
+    def waiting(self) -> list[Ticket]:
+        """Who waits, by arrival."""
+        return [ticket for number, ticket in self._arrivals if number not in self._taken]
+
     def take(self, now_s: float) -> list[Ticket]:
         """The next batch: the oldest ticket and the company that the cost model lets join; may be empty."""
         while (anchor := self._oldest()) is not None:
@@ -58,7 +62,7 @@ class LengthQueue:
         if now_s < self._next_sweep_s:
             return
         self._next_sweep_s = now_s + _SWEEP_EVERY_S
-        waiting = [ticket for number, ticket in self._arrivals if number not in self._taken]
+        waiting = self.waiting()
         for collection in (self._arrivals, self._classes, self._taken):
             collection.clear()
         self.waiting_rows = self.waiting_bytes = 0

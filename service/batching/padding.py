@@ -55,13 +55,6 @@ def _grown(buffer: Array, rows: int) -> Array:
     return buffer if len(buffer) >= rows else np.zeros((rows, *buffer.shape[1:]), dtype=buffer.dtype)
 
 
-def fits(result: BatchResult, signature: Signature, rows: int, padded_steps: int) -> bool:
-    """Whether a result has every row and every step of the batch it answers."""
-    leading = (padded_steps, rows) if signature.has_step_outputs else (rows,)
-    has_states = all(len(state) == rows for state in result.states)
-    return has_states and result.output.shape[: len(leading)] == leading
-
-
 def row_output(result: BatchResult, signature: Signature, row: int, steps: int) -> Array:
     """One row's own output: `[*output]`, or `[steps, *output]` where every step has one."""
     return result.output[:steps, row] if signature.has_step_outputs else result.output[row]

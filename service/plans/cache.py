@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from service.errors import CarouselError
+from service.errors import NotServable
 from service.plans.atomic_files import read_regular, remove, write_atomically
 from service.plans.plan import PlanIdentity, PlanRecord
 from service.plans.pruning import prune, remove_superseded
@@ -22,7 +22,7 @@ from service.plans.pruning import prune, remove_superseded
 _LARGEST_RECORD = 1 << 20
 
 
-class PlanNotStored(CarouselError):
+class PlanNotStored(NotServable):
     """The cache's folder takes no plan: full, read-only or not a folder."""
 
     reason = "plan_not_stored"

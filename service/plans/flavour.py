@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from service.errors import CarouselError
+from service.errors import NotServable
 from service.plans.driver import Device, Gpu
 from service.plans.refusal import PlanRefused
 from service.plans.tensorrt_log import TensorRtLog, create_logger
@@ -24,7 +24,7 @@ _MODULES = {
 }
 
 
-class NoTensorRt(CarouselError):
+class NoTensorRt(NotServable):
     """No flavour of TensorRT can be used here; says what was tried and what to install."""
 
     reason = "no_tensorrt"

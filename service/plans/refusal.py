@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from service.errors import CarouselError
+from service.errors import NotServable
 
 
-class PlanRefused(CarouselError):
+class PlanRefused(NotServable):
     """No plan for this graph on this route and in this precision; the CPU engine still serves it."""
 
     reason = "plan_refused"

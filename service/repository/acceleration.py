@@ -9,17 +9,21 @@ from typing import Protocol
 
 import structlog
 
+from service.backends.daemon_call import called_on_a_daemon
 from service.backends.engine_thread import EngineThread
 from service.backends.guarded_engine import GuardedEngine
 from service.backends.protocol import Backend
 from service.domain.clock import Clock
-from service.errors import CarouselError
+from service.errors import CarouselError, EngineFailed
 from service.repository.proving import check, prove, warm
 from service.repository.scanner import Bundle
 from service.repository.served_model import ServedModel
 from service.telemetry.metrics import EngineState
 
 _logger = structlog.get_logger()
+
+# Kernels of a large model are compiled while it is warmed up.
+_LOAD_S = 300.0
 
 
 class EngineSource(Protocol):
@@ -65,7 +69,7 @@ class Accelerator:
             states.is_now(source.name, EngineState.BUILDING)
             await source.prepare(model.bundle)
             states.is_now(source.name, EngineState.LOADING)
-            await self._join(model, source, place)
+            await self._join_in_time(model, source, place)
         except Exception as failure:
             states.is_now(source.name, EngineState.REFUSED)
             reason = str(failure) or type(failure).__name__
@@ -83,10 +87,19 @@ class Accelerator:
         states.is_now(source.name, EngineState.IN_USE)
         _logger.info("engine in use", model=name, version=version, engine=source.name)
 
+    async def _join_in_time(self, model: ServedModel, source: EngineSource, place: int) -> None:
+        """A GPU that hangs must not keep the other models from theirs."""
+        try:
+            async with asyncio.timeout(_LOAD_S):
+                await self._join(model, source, place)
+        except TimeoutError:
+            raise EngineFailed(f"not loaded and proved within {_LOAD_S:g} s") from None
+
     async def _join(self, model: ServedModel, source: EngineSource, place: int) -> None:
-        manifest, tolerance = model.manifest, source.tolerance(model.bundle)
+        manifest = model.manifest
+        tolerance = await asyncio.to_thread(source.tolerance, model.bundle)
         canary = replace(model.canary, tolerance=tolerance)
-        backend = await asyncio.to_thread(source.load, model.bundle)
+        backend = await called_on_a_daemon(lambda: source.load(model.bundle), lambda unused: unused.close())
         name = f"{manifest.name}-{manifest.version}-{source.name}"
         thread = EngineThread(backend, name, asyncio.get_running_loop())
         thread.start()

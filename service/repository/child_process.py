@@ -13,11 +13,14 @@ import orjson
 
 from service.errors import EngineFailed
 
+_LEAVE_S = 5.0
 
-async def report_of(module: str, arguments: Sequence[str]) -> dict[str, Any]:
+
+async def report_of(module: str, arguments: Sequence[str], limit_s: float = 600.0) -> dict[str, Any]:
     """The JSON object that `python -m module …` prints as its last line.
 
-    Raises EngineFailed where it crashes or prints none; it is killed where the caller is cancelled.
+    Raises EngineFailed where it crashes, prints none or does not end in time; it is killed then, and where
+    the caller is cancelled.
     """
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -29,13 +32,23 @@ async def report_of(module: str, arguments: Sequence[str]) -> dict[str, Any]:
         stderr=asyncio.subprocess.PIPE,
     )
     try:
-        printed, complaints = await process.communicate()
+        async with asyncio.timeout(limit_s):
+            printed, complaints = await process.communicate()
+    except TimeoutError:
+        await _end(process)
+        raise EngineFailed(f"{module} has not ended within {limit_s:g} s") from None
     except asyncio.CancelledError:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
+        await _end(process)
         raise
     return _report(module, process.returncode or 0, printed, complaints)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        process.kill()
+    # What hangs inside a driver does not die of it: it is left to the system.
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(process.wait(), _LEAVE_S)
 
 
 def _report(module: str, code: int, printed: bytes, complaints: bytes) -> dict[str, Any]:

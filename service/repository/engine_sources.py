@@ -32,6 +32,7 @@ from service.settings import Settings
 _logger = structlog.get_logger()
 
 CUDA = "onnxruntime-cuda"
+_BUILD_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class TensorRtSource:
     async def prepare(self, bundle: Bundle) -> None:
         """Build what is missing, then run all of it once where a crash harms nobody."""
         arguments = [str(bundle.folder), "--plans-dir", str(self.cache.folder)]
-        built = await report_of("service.plans", [*arguments, "--precision", self.precision])
+        built = await report_of("service.plans", [*arguments, "--precision", self.precision], _BUILD_S)
         plans = built.get("plans", [])
         refused = [f"{plan['profile']}: {plan['refused']}" for plan in plans if "refused" in plan]
         if len(refused) == len(plans):

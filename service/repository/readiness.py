@@ -24,16 +24,21 @@ async def faults(models: Iterable[ServedModel]) -> dict[str, str]:
 
 
 async def _fault(model: ServedModel) -> str | None:
-    """What is wrong with the answer to the model's canary; None where it is right."""
-    done: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-
-    def answered(outcome: Outcome) -> None:
-        if not done.done():
-            done.set_result(outcome)
-
-    model.engines.submit(model.canary.batch, answered)
+    """Why the model's canary has no answer; None where it has."""
     try:
-        outcome = await asyncio.wait_for(done, _PATIENCE_S)
+        outcome = await asyncio.wait_for(asyncio.shield(_asked(model)), _PATIENCE_S)
     except TimeoutError:
         return f"has not answered within {_PATIENCE_S:g} s"
-    return str(outcome) if isinstance(outcome, Exception) else None
+    if isinstance(outcome, Exception):
+        return str(outcome)
+    return None if outcome.is_finite else "answers its canary with what is not finite"
+
+
+def _asked(model: ServedModel) -> asyncio.Future[Outcome]:
+    """The answer to come; whoever asks while one is awaited waits for the same, or a queue would grow."""
+    awaited = model.asked
+    if not awaited or awaited[-1].done():
+        done: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        awaited[:] = [done]
+        model.engines.submit(model.canary.batch, done.set_result)
+    return awaited[-1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import NoReturn
 
 from service.errors import NotFound, Unavailable
@@ -67,5 +68,4 @@ class Registry:
 
     async def close(self) -> None:
         """Close every version, each after finishing what it accepted."""
-        for model in self.models:
-            await model.close()
+        await asyncio.gather(*(model.close() for model in self.models))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 
 from service.backends.canary import Canary
+from service.backends.engine_thread import Outcome
 from service.backends.fallback import FallbackEngine
 from service.batching.cost_model import EngineCosts
 from service.batching.scheduler import Scheduler
@@ -31,6 +33,8 @@ class ServedModel:
     canary: Canary
     metrics: ModelMetrics
     refused_engines: dict[str, str] = field(default_factory=dict)
+    # The canary's answer that is awaited, if any.
+    asked: list[asyncio.Future[Outcome]] = field(default_factory=list)
 
     @property
     def manifest(self) -> Manifest:

@@ -10,6 +10,7 @@ import pytest
 from fakes import RunningSumBackend
 from on_a_loop import on_a_loop
 
+from service.backends import engine_thread
 from service.backends.engine_thread import EngineThread
 from service.domain.batches import Batch, BatchResult
 
@@ -99,3 +100,57 @@ async def test_stopping_finishes_what_was_submitted_and_then_closes_the_backend(
     await stopping
     assert backend.is_closed
     assert len(backend.names) == len(outcomes) == 3
+
+
+class SlowToClose(Inquisitive):
+    """Frees what it holds only when the test lets it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_close = threading.Event()
+
+    def close(self) -> None:
+        assert self.may_close.wait(10)
+        self.threads.add(threading.get_ident())
+        super().close()
+
+
+@on_a_loop
+async def test_the_event_loop_goes_on_while_a_backend_is_closed():
+    backend = SlowToClose()
+    engine = EngineThread(backend, "test", asyncio.get_running_loop())
+    engine.start()
+    await outcomes_of(engine, [1.0])
+    stopping = asyncio.create_task(engine.stop())
+    asyncio.get_running_loop().call_later(0.01, backend.may_close.set)
+    await stopping
+    assert backend.is_closed
+    assert len(backend.threads) == 1
+
+
+@on_a_loop
+async def test_a_backend_that_hangs_is_left_behind_and_closed_when_it_lets_go(backend, monkeypatch):
+    monkeypatch.setattr(engine_thread, "_LEAVE_S", 0.02)
+    engine = EngineThread(backend, "test", asyncio.get_running_loop())
+    engine.start()
+    backend.gate.clear()
+    outcomes = []
+    engine.submit(batch_named(1.0), outcomes.append)
+    await engine.stop()
+    assert not backend.is_closed
+    backend.gate.set()
+    await asyncio.to_thread(engine._thread.join, 10)
+    assert backend.is_closed
+
+
+def test_what_comes_after_the_loop_has_ended_harms_nothing(backend):
+    loop = asyncio.new_event_loop()
+    engine = EngineThread(backend, "test", loop)
+    engine.start()
+    backend.gate.clear()
+    engine.submit(batch_named(1.0), pytest.fail)
+    loop.close()
+    backend.gate.set()
+    engine._inbox.put(None)
+    engine._thread.join(10)
+    assert backend.is_closed

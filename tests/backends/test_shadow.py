@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
-import numpy as np
 import pytest
 from bench import all_due
 from engines import Engines, batch_of
 from faulty import fails, poisons
 from on_a_loop import on_a_loop
 
-from service.backends.shadow import Shadow, row_errors
+from service.backends.shadow import Shadow
+from service.domain.batches import Batch
 from service.domain.signature import Readout
 from service.telemetry.metrics import Metrics
 
@@ -133,16 +133,59 @@ async def test_the_ratio_is_of_seconds_over_the_same_batches():
     assert engines.value("speedup_ratio") == pytest.approx(60.0)
 
 
-def test_only_a_row_s_own_steps_are_compared():
-    live = np.zeros((4, 2, 3))
-    shadow = live.copy()
-    shadow[3, 0] = 7
-    shadow[2, 1] = np.nan
-    assert row_errors(np.array([3, 2]), live, shadow, has_step_outputs=True) == [0, 0]
-    shadow[1, 1, 2] = 0.5
-    assert row_errors(np.array([3, 2]), live, shadow, has_step_outputs=True) == [0, 0.5]
+@on_a_loop
+async def test_a_batch_too_large_for_the_other_engine_is_not_run_there():
+    engines = Shadowed(1.0)
+    engines.gpu.capability = type(engines.gpu.capability)("gpu", max_rows=2, engine="tensorrt")
+    assert engines.device_of(batch_of(1, 2, 3)) == "cpu"
+    await engines.compared()
+    assert not engines.gpu.rows_run
+    assert engines.value("shadow_failures_total") == 0
 
 
-def test_answers_of_different_shapes_differ_infinitely():
-    errors = row_errors(np.array([3, 2]), np.zeros((2, 3)), np.zeros((2, 4)), has_step_outputs=False)
-    assert errors == [float("inf")] * 2
+class TooLarge(Batch):
+    """A batch of which there is no room for a copy."""
+
+    def copy(self) -> Batch:
+        raise MemoryError
+
+
+@on_a_loop
+async def test_a_copy_that_memory_does_not_suffice_for_ends_no_later_shadow():
+    engines = Shadowed(1.0)
+    batch = batch_of(3)
+    assert engines.device_of(TooLarge(batch.sequence, batch.lengths, batch.states)) == "gpu"
+    engines.run(batch)
+    await engines.compared()
+    assert engines.value("shadow_error_count") == 1
+
+
+@on_a_loop
+async def test_after_a_shadow_that_failed_comes_the_next():
+    engines = Shadowed(1.0)
+    engines.cpu.plan.append(fails)
+    for _ in range(2):
+        engines.run(batch_of(3))
+        await engines.compared()
+    assert engines.value("shadow_error_count") == 1
+
+
+@on_a_loop
+async def test_what_was_owed_while_there_was_nobody_to_ask_is_forgiven():
+    engines = Shadowed(0.25)
+    engines.gpu.capability = type(engines.gpu.capability)("gpu", max_rows=1, engine="tensorrt")
+    for _ in range(40):
+        engines.run(batch_of(3, 5))
+        await engines.compared()
+    for _ in range(8):
+        engines.run(batch_of(3))
+        await engines.compared()
+    assert len(engines.cpu.rows_run) == 40 + 2
+
+
+@on_a_loop
+async def test_a_shadow_run_s_seconds_count_on_both_devices():
+    engines = Shadowed(1.0)
+    engines.run(batch_of(3))
+    await engines.compared()
+    assert engines.value("speedup_ratio") == 1.0

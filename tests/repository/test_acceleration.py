@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from dataclasses import replace
 
 import pytest
@@ -13,6 +14,7 @@ from on_a_loop import on_a_loop
 from service.backends.protocol import Backend, Capability
 from service.domain.batches import Batch, BatchResult
 from service.errors import EngineFailed
+from service.repository import acceleration
 from service.repository.acceleration import Accelerator
 from service.repository.scanner import Bundle
 
@@ -179,3 +181,27 @@ async def test_an_engine_lost_in_service_is_seen_and_comes_back():
             await asyncio.to_thread(source.backends["sums"].entered.acquire, timeout=5)
         assert state(server, "sums", "in_use") == 1
         assert await device_of(server) == "gpu"
+
+
+class HangingSource(Source):
+    """Loads for as long as the test wants, but only the first model."""
+
+    def load(self, bundle: Bundle) -> Backend:
+        if not self.backends:
+            self.backends[bundle.manifest.name] = GpuBackend()
+            assert self.release.wait(20)
+            return self.backends[bundle.manifest.name]
+        return super().load(bundle)
+
+
+@on_a_loop
+async def test_an_engine_that_hangs_while_it_loads_is_refused_and_the_other_models_get_theirs(monkeypatch):
+    monkeypatch.setattr(acceleration, "_LOAD_S", 0.1)
+    async with MemoryServer() as server:
+        source = HangingSource()
+        source.release = threading.Event()
+        await accelerating(server, source)
+        first, *others = server.carousel.registry.models
+        assert first.refused_engines == {"tensorrt": "not loaded and proved within 0.1 s"}
+        assert all("tensorrt" in model.engines.engines for model in others)
+        source.release.set()

@@ -48,11 +48,17 @@ async def test_whatever_is_not_a_report_is_an_error_with_its_last_words(program,
     assert words in refusal.value.message
 
 
+@pytest.mark.parametrize("sigterm", ["SIG_DFL", "SIG_IGN"])
 @on_a_loop
-async def test_a_caller_that_leaves_takes_the_process_along(program, tmp_path):
+async def test_a_caller_that_leaves_takes_the_process_along(program, tmp_path, sigterm):
     pipe = tmp_path / "pid"
     os.mkfifo(pipe)
-    name = program("import os, time", f"open({str(pipe)!r}, 'w').write(str(os.getpid()))", "time.sleep(600)")
+    name = program(
+        "import os, signal, time",
+        f"signal.signal(signal.SIGTERM, signal.{sigterm})",
+        f"open({str(pipe)!r}, 'w').write(str(os.getpid()))",
+        "time.sleep(600)",
+    )
     task = asyncio.create_task(report_of(name, []))
     pid = int(await asyncio.to_thread(pipe.read_text))
     task.cancel()
@@ -60,3 +66,10 @@ async def test_a_caller_that_leaves_takes_the_process_along(program, tmp_path):
         await task
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+@on_a_loop
+async def test_a_process_that_hangs_is_ended(program):
+    name = program("import time", "time.sleep(600)")
+    with pytest.raises(EngineFailed, match=r"program has not ended within 0\.5 s"):
+        await report_of(name, [], limit_s=0.5)
