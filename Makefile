@@ -13,7 +13,7 @@ EXTRA ?= cpu
 .DELETE_ON_ERROR:
 
 serve: $(VENV)/.serve-$(EXTRA)
-	$(VENV)/bin/carousel serve --host $(HOST) --port $(PORT)
+	CAROUSEL_GRPC_PORT=$${CAROUSEL_GRPC_PORT:-$$(($(PORT) + 1))} $(VENV)/bin/carousel serve --host $(HOST) --port $(PORT)
 
 test: $(VENV)/.test
 	$(VENV)/bin/python -m pytest

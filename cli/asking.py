@@ -61,7 +61,8 @@ async def _ask_bundle(models_dir: Path, model: str, body: bytes) -> dict[str, An
     registry.add(await loader.load(folders[-1]))
     try:
         door = PredictDoor(Predictor(registry, settings, clock))
-        answer: dict[str, Any] = orjson.loads(await door(Call(model, None, {}, body, lambda: False)))
+        reply = await door(Call(model, None, {}, body, lambda: False))
     finally:
         await registry.close()
+    answer: dict[str, Any] = orjson.loads(reply.body)
     return answer

@@ -15,14 +15,13 @@ def serve(
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
 ) -> None:
     """Serve every bundle of a folder over HTTP. Further settings: environment variables CAROUSEL_*."""
-    from pydantic import ValidationError
-
     from cli.banner import print_banner
     from cli.console import told
+    from service.errors import InvalidSettings
     from service.server import serve as run
-    from service.settings import Settings
+    from service.settings import read_settings
 
     given: dict[str, Any] = {"host": host, "port": port, "models_dir": models_dir, "log_level": log_level}
-    with told(ValidationError):
-        settings = Settings(**{name: value for name, value in given.items() if value is not None})
+    with told(InvalidSettings):
+        settings = read_settings(**{name: value for name, value in given.items() if value is not None})
     raise typer.Exit(run(settings, print_banner))

@@ -44,6 +44,7 @@ def carousel_server(
         "CAROUSEL_MODELS_DIR": str(models_dir),
         "CAROUSEL_HOST": address.host,
         "CAROUSEL_PORT": str(address.port),
+        "CAROUSEL_GRPC_PORT": "0",
     }
     with _server(["-m", "service"], settings, address, probe, core) as server:
         yield server

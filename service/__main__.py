@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+
+from service.errors import InvalidSettings
 from service.server import serve
-from service.settings import Settings
+from service.settings import read_settings
 
 if __name__ == "__main__":
-    raise SystemExit(serve(Settings()))
+    try:
+        settings = read_settings()
+    except InvalidSettings as failure:
+        sys.exit(f"error: {failure.message}")
+    sys.exit(serve(settings))

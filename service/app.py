@@ -20,6 +20,7 @@ from service.api.open_inference.infer import InferDoor
 from service.api.open_inference.metadata import metadata_routes
 from service.api.openapi import describe, document_hot_routes
 from service.api.predict import PredictDoor
+from service.backends.daemon_call import called_on_a_daemon
 from service.dashboard.routes import dashboard_routes
 from service.domain.clock import LoopClock
 from service.errors import CarouselError, InvalidBundle
@@ -44,9 +45,9 @@ class Carousel:
         self.registry = Registry()
         self.is_ready = False
         self._acceleration: asyncio.Task[None] | None = None
-        errors = ErrorResponses(self.metrics)
+        self.errors = errors = ErrorResponses(self.metrics)
         self._clock = LoopClock()
-        predictor = Predictor(self.registry, settings, self._clock)
+        self.predictor = predictor = Predictor(self.registry, settings, self._clock)
         self._asgi = Front(
             self._fastapi(errors),
             [
@@ -71,7 +72,8 @@ class Carousel:
         app = FastAPI(**describe())
         app.add_exception_handler(CarouselError, errors.handle)
         app.add_exception_handler(HTTPException, errors.handle_http)
-        app.include_router(metadata_routes(self.registry, lambda: self.is_ready))
+        max_rows = self.settings.max_request_rows
+        app.include_router(metadata_routes(self.registry, lambda: self.is_ready, max_rows))
         app.include_router(metrics_route(self.metrics.registry))
         app.include_router(dashboard_routes(self.registry))
         document_hot_routes(app, self.registry)
@@ -106,10 +108,14 @@ class Carousel:
 
     async def _accelerate(self) -> None:
         """Bring the GPU's engines to the models, which serve on the CPU meanwhile."""
-        if self.settings.engines:
-            sources = await asyncio.to_thread(engine_sources, self.settings)
+        if not self.settings.engines:
+            return
+        try:
+            sources = await called_on_a_daemon(lambda: engine_sources(self.settings))
             accelerator = Accelerator(sources, self._clock, self.settings.engine_stall_s)
             await accelerator.accelerate(self.registry.models)
+        except Exception:
+            _logger.exception("no GPU engines")
 
     def _wanted_folders(self) -> list[Path]:
         folders = list(bundle_folders(self.settings.models_dir))

@@ -27,14 +27,23 @@ class Predictor:
         """Answer every sequence of the request, or raise the CarouselError that says why not."""
         arrived_s = self._clock.now()
         model = self.registry.find(request.model, request.version)
+        try:
+            result = _result(model, await self._rows(model, request, arrived_s))
+        except BaseException:
+            model.metrics.statistics.request_failed(self._clock.now() - arrived_s)
+            raise
+        elapsed_s = self._clock.now() - arrived_s
+        model.metrics.request_seconds.observe(elapsed_s)
+        model.metrics.statistics.request_answered(len(result.outputs), elapsed_s, *result.timings)
+        return result
+
+    async def _rows(self, model: ServedModel, request: InferRequest, arrived_s: float) -> list[RowResult]:
         timeout_s = self._timeout_s(request)
         tickets = self._tickets(model, request, arrived_s)
         model.scheduler.submit(tickets)
         for ticket in tickets:
             ticket.expiry = self._clock.call_at(arrived_s + timeout_s, ticket.expire)
-        rows = await _answers(tickets)
-        model.metrics.request_seconds.observe(self._clock.now() - arrived_s)
-        return _result(model, rows)
+        return await _answers(tickets)
 
     def _tickets(self, model: ServedModel, request: InferRequest, arrived_s: float) -> list[Ticket]:
         self._check_rows(len(request.sequences))

@@ -6,16 +6,22 @@ import asyncio
 import gc
 import signal
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import TYPE_CHECKING, NoReturn
 
 import structlog
 import uvicorn
 
 from service.app import Carousel
-from service.settings import Settings
+from service.errors import Unavailable
+from service.settings import Settings, unknown_settings
 from service.telemetry.logs import configure_logs
+
+if TYPE_CHECKING:
+    from service.api.grpc.server import GrpcServer
 
 _logger = structlog.get_logger()
 
@@ -31,15 +37,44 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._carousel = carousel
         self._on_listening = on_listening
+        self._grpc: GrpcServer | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        await self._listen_for_grpc()
         _spare_the_collector()
         if self.started:
             host, port = self.servers[0].sockets[0].getsockname()[:2]
             address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
             _logger.info("listening", address=address)
             self._on_listening(address)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # Before the models are closed, which the rest of the shutdown does.
+        if self._grpc is not None:
+            await self._grpc.stop()
+        await super().shutdown(sockets)
+
+    async def _listen_for_grpc(self) -> None:
+        port = self._carousel.settings.grpc_port
+        if port is None:
+            return
+        # A tenth of a second that a server without gRPC is spared.
+        from service.api.grpc.server import GrpcServer
+
+        carousel = self._carousel
+        grpc = GrpcServer(carousel.predictor, carousel.errors, lambda: carousel.is_ready, carousel.settings)
+        try:
+            address = await grpc.start(port)
+        except Unavailable as failure:
+            await self._give_up(failure.message)
+        self._grpc = grpc
+        _logger.info("listening for gRPC", address=address)
+
+    async def _give_up(self, reason: str) -> NoReturn:
+        _logger.error("could not start", error=reason)
+        await self.shutdown()
+        sys.exit(1)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -58,8 +93,10 @@ class _Server(uvicorn.Server):
             return
         _logger.info("draining", signal=signal.Signals(sig).name)
         self._carousel.drain()
-        # A balancer needs a moment to see that this server is not ready before connections are refused.
         loop = asyncio.get_running_loop()
+        if self._grpc is not None:
+            loop.call_soon_threadsafe(self._grpc.drain)
+        # A balancer needs a moment to see that this server is not ready before connections are refused.
         loop.call_soon_threadsafe(loop.call_later, self._carousel.settings.drain_delay_s, self._leave)
 
     def _leave(self) -> None:
@@ -83,6 +120,8 @@ def _say_nothing(carousel: Carousel, address: str) -> None:
 def serve(settings: Settings, on_listening: Callable[[Carousel, str], None] = _say_nothing) -> int:
     """Serve until SIGTERM or SIGINT; `on_listening` is called once. Returns the exit status."""
     configure_logs(settings.log_level, settings.logs_json)
+    for name, meant in unknown_settings().items():
+        _logger.warning("no such setting", name=name, meant=meant)
     carousel = Carousel(settings)
     config = uvicorn.Config(
         carousel,

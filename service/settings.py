@@ -2,33 +2,57 @@
 
 from __future__ import annotations
 
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from service.errors import InvalidSettings
 
 _MIB = 1 << 20
+PREFIX = "CAROUSEL_"
+
+
+def _listed(value: Any) -> Any:
+    """`a,b` and `["a", "b"]` alike."""
+    if not isinstance(value, str):
+        return value
+    with suppress(json.JSONDecodeError):
+        return json.loads(value)
+    return [part.strip() for part in value.split(",") if part.strip()]
 
 
 class Settings(BaseSettings):
     """The server's settings; an environment variable CAROUSEL_<NAME> sets each."""
 
-    model_config = SettingsConfigDict(env_prefix="CAROUSEL_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_parse_none_str="none", frozen=True, extra="ignore"
+    )
 
     models_dir: Path = Field(default=Path("models"), description="folder of bundles, <name>/<version>/")
     plans_dir: Path = Field(default=Path("plans"), description="folder of TensorRT plans built here")
     max_plans_bytes: int = Field(
         default=8 * 1024 * _MIB, ge=0, description="most disk for plans; the least recently used go first"
     )
-    models: frozenset[str] | None = Field(
-        default=None, description="names to serve, as a JSON list; unset: all"
+    models: Annotated[frozenset[str] | None, NoDecode, BeforeValidator(_listed)] = Field(
+        default=None, description="names to serve, with commas between; unset: all"
     )
     host: str = Field(default="127.0.0.1", description="address to listen on")
     port: int = Field(default=8000, ge=0, le=65535, description="port to listen on; 0 takes a free one")
-    engines: tuple[Literal["tensorrt", "onnxruntime-cuda"], ...] = Field(
+    grpc_port: int | None = Field(
+        default=8001, ge=0, le=65535, description="port for gRPC; 0 takes a free one, none turns gRPC off"
+    )
+    engines: Annotated[
+        tuple[Literal["tensorrt", "onnxruntime-cuda"], ...], NoDecode, BeforeValidator(_listed)
+    ] = Field(
         default=("tensorrt", "onnxruntime-cuda"),
-        description="what a GPU may be used through, as a JSON list; the CPU stands in for all of them",
+        description="what a GPU may be used through, with commas between; the CPU stands in for all",
     )
     gpu_precision: Literal["fp32", "fp16", "bf16"] = Field(
         default="fp32", description="what TensorRT computes in"
@@ -73,3 +97,25 @@ class Settings(BaseSettings):
         default="info", pattern="^(debug|info|warning|error)$", description="least severity logged"
     )
     logs_json: bool = Field(default=True, description="log lines as JSON; false for people at a terminal")
+
+
+def read_settings(**given: Any) -> Settings:
+    """The settings of the environment under those given; raises InvalidSettings naming each at fault."""
+    try:
+        return Settings(**given)
+    except ValidationError as failure:
+        raise InvalidSettings("; ".join(_faults(failure))) from None
+
+
+def unknown_settings(environment: Mapping[str, str] = os.environ) -> dict[str, str | None]:
+    """Variables that look like settings and are none, with the setting that may be meant."""
+    known = [name.upper() for name in Settings.model_fields]
+    given = sorted(name.removeprefix(PREFIX) for name in environment if name.startswith(PREFIX))
+    near = {name: get_close_matches(name, known, n=1) for name in given if name not in known}
+    return {PREFIX + name: PREFIX + meant[0] if meant else None for name, meant in near.items()}
+
+
+def _faults(failure: ValidationError) -> Iterator[str]:
+    for fault in failure.errors():
+        name = f"{PREFIX}{fault['loc'][0]}".upper()
+        yield f"{name}: got {fault['input']!r}: {fault['msg'][0].lower()}{fault['msg'][1:]}"

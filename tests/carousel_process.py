@@ -19,6 +19,7 @@ class CarouselProcess:
     """A running server; `address` and `curl` are what its banner says."""
 
     def __init__(self, models_dir: Path, port: int = 0, **settings: str) -> None:
+        settings = {"grpc_port": "0"} | settings
         environment = {f"CAROUSEL_{name.upper()}": value for name, value in settings.items()}
         self.process = subprocess.Popen(
             [_CONSOLE_SCRIPT, "serve", "--port", str(port), "--models-dir", models_dir],

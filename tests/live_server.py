@@ -85,9 +85,13 @@ class LiveServer:
             await listener.wait_closed()
         await self.memory.__aexit__(kind, error, trace)
 
-    async def connect(self) -> Connection:
+    @property
+    def address(self) -> tuple[str, int]:
         host, port = self._server.servers[0].sockets[0].getsockname()
-        connection = Connection(*await asyncio.open_connection(host, port))
+        return host, port
+
+    async def connect(self) -> Connection:
+        connection = Connection(*await asyncio.open_connection(*self.address))
         self._connections.append(connection)
         return connection
 

@@ -14,6 +14,7 @@ from starlette.types import Receive
 from service.errors import BodyTooLarge, ClientGone, DeadlineExceeded, InvalidRequest, UnsupportedMediaType
 
 Headers: TypeAlias = dict[bytes, bytes]
+Header: TypeAlias = tuple[bytes, bytes]
 
 
 # Random once per process, counted within it: unique, and no system call per request.
@@ -29,6 +30,17 @@ class Call(NamedTuple):
     headers: Headers
     body: bytes
     is_abandoned: Callable[[], bool]
+
+
+_JSON: Header = (b"content-type", b"application/json")
+
+
+class Reply(NamedTuple):
+    """What a door answers: the bytes, what they are, and headers that belong to them."""
+
+    body: bytes
+    content_type: Header = _JSON
+    headers: tuple[Header, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,15 +9,15 @@ from typing import TypeAlias
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.api.call import BodyLimits, Call, departure_check, read_body, request_id
+from service.api.call import BodyLimits, Call, Headers, Reply, departure_check, read_body, request_id
+from service.api.encoding import acceptable, deflated, inflated, is_worth_encoding
 from service.api.error_responses import ErrorResponses
 from service.errors import ClientGone, MethodNotAllowed
 
-Door: TypeAlias = Callable[[Call], Awaitable[bytes]]
-"""From a request's bytes to the answer's JSON; raises CarouselError."""
+Door: TypeAlias = Callable[[Call], Awaitable[Reply]]
+"""From a request's bytes to the answer's; raises CarouselError."""
 
 _VERSION = r"(?:/versions/([^/]+))?"
-_JSON = (b"content-type", b"application/json")
 
 
 class HotRoute:
@@ -66,21 +66,38 @@ class Front:
     ) -> None:
         headers = dict(scope["headers"])
         identity = request_id(headers)
-        status, extra = 200, []
+        status = 200
         try:
             _check_method(scope["method"])
-            body = await read_body(headers, receive, self._limits)
-            answer = await door(Call(model, version, headers, body, departure_check(receive)))
+            body = await self._body(headers, receive)
+            reply = await door(Call(model, version, headers, body, departure_check(receive)))
+            if b"accept-encoding" in headers:
+                reply = await _encoded(reply, headers[b"accept-encoding"])
         except ClientGone:
             self._errors.count_departure()
             return
         except Exception as failure:  # noqa: BLE001 - the last resort: every request is answered
             refusal = self._errors.answer(failure, identity.decode(), scope["path"])
-            status, extra, answer = refusal.status, refusal.headers, refusal.body
-        length = (b"content-length", str(len(answer)).encode())
-        start_headers = [_JSON, length, (b"x-request-id", identity), *extra]
+            status, reply = refusal.status, Reply(refusal.body, headers=tuple(refusal.headers))
+        length = (b"content-length", str(len(reply.body)).encode())
+        start_headers = [reply.content_type, length, (b"x-request-id", identity), *reply.headers]
         await send({"type": "http.response.start", "status": status, "headers": start_headers})
-        await send({"type": "http.response.body", "body": answer})
+        await send({"type": "http.response.body", "body": reply.body})
+
+    async def _body(self, headers: Headers, receive: Receive) -> bytes:
+        body = await read_body(headers, receive, self._limits)
+        if b"content-encoding" in headers:
+            return await inflated(body, headers[b"content-encoding"], self._limits.max_bytes)
+        return body
+
+
+async def _encoded(reply: Reply, accept_encoding: bytes) -> Reply:
+    """Packed where the client unpacks it and it is large enough to be worth it."""
+    encoding = acceptable(accept_encoding)
+    if encoding is None or not is_worth_encoding(reply.body):
+        return reply
+    packed = await deflated(reply.body, encoding)
+    return Reply(packed, reply.content_type, (*reply.headers, (b"content-encoding", encoding)))
 
 
 def _check_method(method: str) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from service.api.examples import infer_example, predict_example
+from service.api.examples import predict_example
+from service.api.openapi_infer import infer_operation
 from service.repository.registry import Registry
 from service.repository.served_model import ServedModel
 
@@ -18,7 +19,7 @@ _REFUSALS = {
     "400": "malformed, ragged, wrong shape or type, or not finite; names the field",
     "404": "no such model or version",
     "413": "body, sequence or request too large",
-    "415": "a content type other than application/json",
+    "415": "a content type or encoding that is not read here",
     "429": "the queue is full; Retry-After says when to come back",
     "500": "the engine could not run this sequence",
     "503": "loading, draining, or no healthy engine",
@@ -45,7 +46,11 @@ def document_hot_routes(app: FastAPI, registry: Registry) -> None:
             schema = schema_of_routes()
             models = list(_documentable(registry.models))
             schema["paths"]["/predict/{model}"] = {"post": _predict_operation(models)}
-            schema["paths"]["/v2/models/{model}/infer"] = {"post": _infer_operation(models)}
+            infer, refusals = "/v2/models/{model}", _refusals()
+            schema["paths"][f"{infer}/infer"] = {"post": infer_operation(models, refusals, False)}
+            schema["paths"][f"{infer}/versions/{{version}}/infer"] = {
+                "post": infer_operation(models, refusals, True)
+            }
         return app.openapi_schema or {}
 
     app.openapi = openapi  # type: ignore[method-assign]
@@ -75,18 +80,6 @@ def _predict_operation(models: list[ServedModel]) -> dict[str, Any]:
     )
 
 
-def _infer_operation(models: list[ServedModel]) -> dict[str, Any]:
-    properties = {
-        "id": {"type": "string"},
-        "parameters": {"type": "object", "description": "timeout: microseconds"},
-        "inputs": {"type": "array", "items": {"type": "object"}, "minItems": 1},
-        "outputs": {"type": "array", "items": {"type": "object"}},
-    }
-    examples = {model.manifest.name: {"value": infer_example(model)} for model in models}
-    text = "sequence [batch, time, *step], with lengths [batch] where rows differ in length."
-    return _operation("Infer (Open Inference Protocol)", text, properties, examples, _INFERENCE)
-
-
 def _operation(
     summary: str,
     description: str,
@@ -95,10 +88,6 @@ def _operation(
     answer: dict[str, Any],
 ) -> dict[str, Any]:
     schema = {"type": "object", "properties": properties, "additionalProperties": False}
-    refusals = {
-        status: {"description": text, "content": {"application/json": {"schema": _ERROR}}}
-        for status, text in _REFUSALS.items()
-    }
     return {
         "tags": ["Predictions"],
         "summary": summary,
@@ -110,8 +99,15 @@ def _operation(
         },
         "responses": {
             "200": {"description": "the answer", "content": {"application/json": {"schema": answer}}},
-            **refusals,
+            **_refusals(),
         },
+    }
+
+
+def _refusals() -> dict[str, Any]:
+    return {
+        status: {"description": text, "content": {"application/json": {"schema": _ERROR}}}
+        for status, text in _REFUSALS.items()
     }
 
 
@@ -125,15 +121,5 @@ _PREDICTION = {
         "degraded": {"type": "boolean", "description": "whether a better device is out of use"},
         "predictions": {"type": "array", "items": {"type": "object"}},
         "timings_ms": {"type": "object", "additionalProperties": {"type": "number"}},
-    },
-}
-_INFERENCE = {
-    "type": "object",
-    "properties": {
-        "model_name": {"type": "string"},
-        "model_version": {"type": "string"},
-        "id": {"type": "string"},
-        "parameters": {"type": "object"},
-        "outputs": {"type": "array", "items": {"type": "object"}},
     },
 }

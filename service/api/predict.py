@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from service.api.call import Call, check_media_type
+from service.api.call import Call, Reply, check_media_type
 from service.api.json_body import parsed_object, positive_number
 from service.domain.answers import Answer
 from service.domain.inference import InferRequest, InferResult
@@ -27,12 +27,12 @@ class PredictDoor:
     def __init__(self, predictor: Predictor) -> None:
         self._predictor = predictor
 
-    async def __call__(self, call: Call) -> bytes:
+    async def __call__(self, call: Call) -> Reply:
         check_media_type(call.headers, _ACCEPTED)
         model = self._predictor.registry.find(call.model, call.version)
         request, with_outputs = _read(call, model)
         result = await self._predictor.infer(request)
-        return _worded(model, request.sequences, result, with_outputs)
+        return Reply(_worded(model, request.sequences, result, with_outputs))
 
 
 def _read(call: Call, model: ServedModel) -> tuple[InferRequest, bool]:

@@ -11,10 +11,10 @@ import numpy as np
 from service.backends.engine_thread import Engine, Outcome
 from service.batching.cost_model import EngineCosts
 from service.batching.length_queue import LengthQueue
-from service.batching.padding import PaddedBuffer, fits, row_output
+from service.batching.padding import PaddedBuffer, row_output
 from service.batching.partition import BatchLimits
 from service.batching.ticket import RowResult, Ticket
-from service.domain.batches import BatchResult
+from service.domain.batches import BatchResult, fits
 from service.domain.clock import Clock
 from service.domain.signature import Signature
 from service.errors import EngineFailed, Overloaded, Unavailable
@@ -62,12 +62,10 @@ class SequenceBatcher:
         self._queue = LengthQueue(costs.current, limits)
         self._free_buffers: list[PaddedBuffer] = []
         self._halves: list[list[Ticket]] = []
-        self._running = 0
+        self._running: list[list[Ticket]] = []
         self._is_woken = False
         self._is_stopping = False
         self._loop = asyncio.get_running_loop()
-        self._idle = asyncio.Event()
-        self._idle.set()
 
     @property
     def waiting(self) -> int:
@@ -83,8 +81,12 @@ class SequenceBatcher:
         self._wake()
 
     async def stop(self) -> None:
+        """Take no more and wait until nobody waits; an engine that hangs then holds nothing up."""
         self._is_stopping = True
-        await self._idle.wait()
+        taken = [ticket for tickets in (*self._halves, *self._running) for ticket in tickets]
+        unanswered = [ticket.future for ticket in (*self._queue.waiting(), *taken) if not ticket.is_settled]
+        if unanswered:
+            await asyncio.wait(unanswered)
 
     def _refuse_when_full(self, tickets: list[Ticket]) -> None:
         if self._has_room(tickets):
@@ -109,7 +111,6 @@ class SequenceBatcher:
 
     def _wake(self) -> None:
         """Dispatch after the callbacks already due: requests read in the same turn share the batch."""
-        self._idle.clear()
         if not self._is_woken and self._may_run():
             self._is_woken = True
             self._loop.call_soon(self._dispatch)
@@ -118,7 +119,7 @@ class SequenceBatcher:
         if not self._running:
             return True
         is_full = bool(self._halves) or self._queue.waiting_rows >= self._limits().max_rows
-        return is_full and self._running < self._engine.capability.in_flight
+        return is_full and len(self._running) < self._engine.capability.in_flight
 
     def _dispatch(self) -> None:
         self._is_woken = False
@@ -128,8 +129,6 @@ class SequenceBatcher:
             if not tickets:
                 break
             self._run(tickets, now)
-        if not self._running:
-            self._idle.set()
 
     def _run(self, tickets: list[Ticket], now_s: float) -> None:
         for ticket in tickets:
@@ -141,10 +140,10 @@ class SequenceBatcher:
             self._free_buffers.append(buffer)
             self._bisect(tickets, failure)
             return
-        self._running += 1
+        self._running.append(tickets)
 
         def finished(outcome: Outcome) -> None:
-            self._running -= 1
+            self._running.remove(tickets)
             self._free_buffers.append(buffer)
             self._finished(tickets, batch.padded_steps, now_s, outcome)
 
@@ -164,7 +163,11 @@ class SequenceBatcher:
             return
         # The engine gets its next batch before this one is handed out.
         self._dispatch()
+        handing_s = self._clock.now()
         self._hand_out(tickets, outcome, ended_s - started_s)
+        self._metrics.statistics.batch_ran(
+            len(tickets), ended_s - started_s, outcome.compute_s, self._clock.now() - handing_s
+        )
         self._costs.of(outcome.engine).observe(len(tickets), padded_steps, ended_s - started_s)
         self._metrics.batch_ran(
             outcome.device,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import onnx
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from google.protobuf.message import DecodeError
 
 from service.plans.graph_rules import refuse_misread, spell_out
 from service.plans.hoisting import hoist_recurrences

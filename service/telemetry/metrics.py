@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created_metrics
 
+from service.telemetry.counts import Statistics
 from service.telemetry.loop_histogram import LoopHistogram
 
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -72,7 +73,7 @@ class Metrics:
             _MODEL,
             registry=registry,
         )
-        self.is_ready = Gauge("carousel_ready", "1 when every model is loaded and warm.", registry=registry)
+        self.is_ready = Gauge("carousel_ready", "1 from loaded to draining.", registry=registry)
 
     def for_model(self, name: str, version: str) -> ModelMetrics:
         return ModelMetrics(self, name, version)
@@ -87,6 +88,7 @@ class ModelMetrics:
         self._devices: dict[str, DeviceMetrics] = {}
         self.engines = EngineMetrics(metrics, name, version)
         self.shadow = ShadowMetrics(metrics, name, version)
+        self.statistics = Statistics()
         self._queue_seconds = metrics.queue_seconds.labels(*self._labels)
         self._sequence_steps = metrics.sequence_steps.labels(*self._labels)
         self.request_seconds = metrics.request_seconds.labels(*self._labels)
@@ -145,7 +147,7 @@ class ShadowMetrics:
         self.error = metrics.shadow_error.labels(name, version)
         self.mismatches = metrics.shadow_mismatches.labels(name, version)
         self.failures = metrics.shadow_failures.labels(name, version)
-        self._speedup = metrics.speedup.labels(name, version)
+        self._speedup, self._labels = metrics.speedup, (name, version)
         self._seconds: dict[str, float] = {}
 
     def timed(self, live: str, live_s: float, shadow: str, shadow_s: float) -> None:
@@ -153,7 +155,9 @@ class ShadowMetrics:
         for device, seconds in ((live, live_s), (shadow, shadow_s)):
             self._seconds[device] = self._seconds.get(device, 0.0) + seconds
         if self._seconds.get("gpu"):
-            self._speedup.set(self._seconds.get("cpu", 0.0) / self._seconds["gpu"])
+            ratio = self._seconds.get("cpu", 0.0) / self._seconds["gpu"]
+            # Only now is there a series: a ratio of nothing would be a zero that means nothing.
+            self._speedup.labels(*self._labels).set(ratio)
 
 
 class DeviceMetrics:

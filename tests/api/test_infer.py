@@ -17,6 +17,10 @@ def sequence(**fields) -> dict:
     return {"inputs": [SEQUENCE | fields]}
 
 
+def asking(parameters) -> dict:
+    return sequence() | {"outputs": [{"name": "output", "parameters": parameters}]}
+
+
 def lengths(**fields) -> dict:
     return {"inputs": [SEQUENCE, LENGTHS | fields]}
 
@@ -35,8 +39,18 @@ def lengths(**fields) -> dict:
             "inputs: unknown input state, known are sequence, lengths",
         ),
         ({"inputs": [SEQUENCE, {}]}, "inputs: unknown input None"),
-        (sequence(datatype="FP64"), "sequence.datatype: expected FP32, got FP64"),
-        (sequence(datatype=None), "sequence.datatype: expected FP32, got None"),
+        (sequence(datatype="BYTES"), "sequence.datatype: expected FP32 or FP16 or FP64, got BYTES"),
+        (sequence(datatype="INT64"), "sequence.datatype: expected FP32 or FP16 or FP64, got INT64"),
+        (sequence(datatype="FP16"), "sequence.datatype: FP16 travels as binary only, in JSON send FP32"),
+        (
+            sequence(datatype="FP64", data=[1, 2, 3, 0.1, 5, 6, 7, 8]),
+            "sequence: FP64 value 0.1 is not exact in FP32",
+        ),
+        (
+            sequence(datatype="FP64", data=[1, 2, 3, 4, 5, 6, 7, (1 << 24) + 1]),
+            "sequence: FP64 value 16777217.0 is not exact in FP32",
+        ),
+        (sequence(datatype=None), "sequence.datatype: expected FP32 or FP16 or FP64, got None"),
         (sequence(datatype=["FP32"]), "sequence.datatype: expected FP32"),
         (sequence(shape=[2, 2]), "sequence.data: 8 values, shape [2, 2] needs 4"),
         (sequence(shape=[8]), "sequence: expected shape [batch, time, 2], got [8]"),
@@ -82,7 +96,36 @@ def lengths(**fields) -> dict:
         (sequence() | {"outputs": ["output"]}, "outputs: expected a list of objects with a name"),
         (
             sequence() | {"outputs": [{"name": "state"}]},
-            "outputs: unknown output state, known are output, lengths",
+            "outputs: unknown output state, known are output",
+        ),
+        (
+            sequence() | {"outputs": [{"name": "lengths"}]},
+            "outputs: unknown output lengths, known are output",
+        ),
+        (sequence() | {"outputs": [{}]}, "outputs: unknown output None"),
+        (sequence() | {"outputs": [{"name": "output"}] * 2}, "outputs: every output is asked for once"),
+        (asking(5), "outputs.output.parameters: expected an object"),
+        (asking({"binary_data": 1}), "outputs.output.parameters.binary_data: expected true or false"),
+        (asking({"classification": 2}), "outputs.output.parameters.classification: is not offered"),
+        (asking({"shared_memory_region": "r"}), "outputs.output.parameters.shared_memory_region: is not off"),
+        (sequence() | {"id": 42}, "id: expected a string of at most 1024 characters"),
+        (sequence() | {"id": "x" * 1025}, "id: expected a string of at most 1024 characters"),
+        (sequence(parameters=5), "sequence.parameters: expected an object"),
+        (
+            sequence(parameters={"shared_memory_region": "r"}),
+            "sequence.parameters.shared_memory_region: is no",
+        ),
+        (sequence(parameters={"binary_data_size": 32}), "sequence: has data and binary_data_size"),
+        *(
+            (sequence() | {"parameters": {name: value}}, f"parameters.{name}: ")
+            for name, value in [
+                ("priority", -1),
+                ("priority", 1.5),
+                ("priority", "high"),
+                ("sequence_id", 7),
+                ("sequence_id", "seven"),
+                ("binary_data_output", "yes"),
+            ]
         ),
         (sequence() | {"model_name": "sums"}, "body: unknown field model_name"),
     ],
@@ -135,6 +178,7 @@ async def test_step_outputs_are_padded_with_zeros_and_say_where_each_row_ends():
     ("wanted", "given"),
     [
         (None, ["output", "lengths"]),
+        ([], ["output", "lengths"]),
         ([{"name": "output"}], ["output"]),
         ([{"name": "lengths"}], ["lengths"]),
         ([{"name": "lengths"}, {"name": "output"}], ["output", "lengths"]),
@@ -151,7 +195,14 @@ async def test_only_outputs_that_are_asked_for_are_given(wanted, given):
 @on_a_loop
 async def test_an_answer_carries_the_request_s_id_the_device_and_the_timings():
     async with MemoryServer() as server:
-        body = sequence() | {"id": "42", "parameters": {"timeout": 0, "binary_data_output": False}}
+        parameters = {
+            "timeout": 0,
+            "priority": 3,
+            "sequence_id": 0,
+            "binary_data_output": False,
+            "tier": "gold",
+        }
+        body = sequence() | {"id": "42", "parameters": parameters}
         answer = (await server.post("/v2/models/sums/infer", body)).json()
         assert (answer["id"], answer["model_name"], answer["model_version"]) == ("42", "sums", "1")
         assert answer["parameters"]["device"] == "fake"

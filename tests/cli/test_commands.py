@@ -195,5 +195,5 @@ def test_predict_says_when_a_server_does_not_answer(carousel, released):
 def test_serve_names_the_setting_that_is_wrong(carousel):
     result = carousel("serve", "--port", 99999)
     assert result.exit_code == 1
-    assert "port" in result.output
+    assert "CAROUSEL_PORT: got 99999" in result.output
     assert "65535" in result.output

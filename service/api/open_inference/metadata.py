@@ -3,35 +3,65 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.metadata import version as package_version
 from typing import Any
 
 from fastapi import APIRouter
+from fastapi.responses import JSONResponse
+from starlette.requests import Request
 
-from service.domain.signature import LENGTHS, OUTPUT, SEQUENCE
-from service.domain.tensors import Datatype
-from service.errors import Unavailable
+from service.api.call import BodyLimits, read_body
+from service.api.json_body import parsed_object
+from service.api.open_inference.model_config import model_config
+from service.api.open_inference.model_metadata import model_metadata, server_metadata
+from service.api.open_inference.model_statistics import model_statistics
+from service.api.open_inference.repository_index import repository_index
+from service.errors import InvalidRequest, Unavailable
 from service.repository.readiness import faults
 from service.repository.registry import Registry
 from service.repository.served_model import ServedModel
 
-_PLATFORM = "onnx_onnxv1"
-_ANY = -1
+_UNKNOWN: Any = {404: {"description": "no such model or version"}}
+_UNREADY: Any = {503: {"description": "loading, draining, or a model that does not answer"}}
+_MALFORMED: Any = {
+    400: {"description": "malformed; names the field"},
+    413: {"description": "the body is too large"},
+}
+_INDEX_LIMITS = BodyLimits(max_bytes=4096, timeout_s=5.0)
+_INDEX_BODY = {
+    "requestBody": {
+        "required": False,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "properties": {"ready": {"type": "boolean", "description": "only versions that are"}},
+                    "additionalProperties": False,
+                }
+            }
+        },
+    }
+}
 
 
-def metadata_routes(registry: Registry, is_ready: Callable[[], bool]) -> APIRouter:
-    """GET /v2 and below."""
+def metadata_routes(registry: Registry, is_ready: Callable[[], bool], max_rows: int) -> APIRouter:
+    """GET /v2 and below; `max_rows` is the most rows of one request."""
     router = APIRouter(prefix="/v2", tags=["Open Inference Protocol"])
+    _add_server_routes(router, registry, is_ready)
+    _add_extension_routes(router, registry, is_ready, max_rows)
+    _add_model_routes(router, registry, is_ready)
+    return router
 
+
+def _add_server_routes(router: APIRouter, registry: Registry, is_ready: Callable[[], bool]) -> None:
     @router.get("", summary="What this server is")
     async def server() -> dict[str, Any]:
-        return {"name": "carousel", "version": package_version("carousel-serve"), "extensions": []}
+        return server_metadata()
 
     @router.get("/health/live", summary="Whether the process answers")
     async def live() -> dict[str, bool]:
         return {"live": True}
 
-    @router.get("/health/ready", summary="Whether every model answers", responses={503: _UNREADY})
+    @router.get("/health/ready", summary="Whether every model answers", responses=_UNREADY)
     async def ready() -> dict[str, bool]:
         if not is_ready():
             raise Unavailable("not ready: loading or draining")
@@ -40,49 +70,79 @@ def metadata_routes(registry: Registry, is_ready: Callable[[], bool]) -> APIRout
             raise Unavailable("not ready: " + "; ".join(f"{name} {why}" for name, why in silent.items()))
         return {"ready": True, "degraded": any(model.engines.is_degraded for model in registry.models)}
 
-    @router.get("/models/{model}", summary="A model's inputs and outputs", responses={404: _UNKNOWN})
-    @router.get("/models/{model}/versions/{version}", responses={404: _UNKNOWN}, include_in_schema=False)
-    async def model_metadata(model: str, version: str | None = None) -> dict[str, Any]:
-        return _metadata(registry.find(model, version), registry.versions(model))
 
-    @router.get("/models/{model}/ready", summary="Whether a model can answer", responses={404: _UNKNOWN})
-    @router.get("/models/{model}/versions/{version}/ready", include_in_schema=False)
-    async def model_ready(model: str, version: str | None = None) -> dict[str, Any]:
+def _add_model_routes(router: APIRouter, registry: Registry, is_ready: Callable[[], bool]) -> None:
+    @router.get("/models/{model}", summary="A model's inputs and outputs", responses=_UNKNOWN)
+    @router.get("/models/{model}/versions/{version}", responses=_UNKNOWN, summary="The same of one version")
+    async def metadata(model: str, version: str | None = None) -> dict[str, Any]:
         served = registry.find(model, version)
-        return {
-            "name": model,
-            "ready": is_ready(),
-            "engine": served.engines.capability.engine,
-            "device": served.engines.capability.device,
-            "degraded": served.engines.is_degraded,
-            "refused_engines": served.refused_engines,
-        }
+        return model_metadata(model, registry.versions(model), served.signature)
 
-    return router
+    @router.get("/models/{model}/ready", summary="Whether a model can answer", responses=_UNKNOWN | _UNREADY)
+    @router.get(
+        "/models/{model}/versions/{version}/ready",
+        summary="The same of one version",
+        responses=_UNKNOWN | _UNREADY,
+    )
+    async def model_ready(model: str, version: str | None = None) -> JSONResponse:
+        served = registry.find(model, version)
+        fault = await _fault(served, is_ready())
+        told = _engines(served) | {"ready": fault is None} | ({"error": fault} if fault else {})
+        return JSONResponse(told, 503 if fault else 200)
 
 
-_UNKNOWN = {"description": "no such model or version"}
-_UNREADY = {"description": "loading, draining, or a model that does not answer"}
+def _add_extension_routes(
+    router: APIRouter, registry: Registry, is_ready: Callable[[], bool], max_rows: int
+) -> None:
+    # Where the protocol has it; a model that is called "stats" is described by its version's path.
+    @router.get("/models/stats", summary="Counts and times of every model version")
+    async def all_statistics() -> dict[str, Any]:
+        return {"model_stats": [model_statistics(model) for model in registry.models]}
+
+    @router.get("/models/{model}/stats", summary="Counts and times of a model", responses=_UNKNOWN)
+    @router.get(
+        "/models/{model}/versions/{version}/stats", summary="The same of one version", responses=_UNKNOWN
+    )
+    async def statistics(model: str, version: str | None = None) -> dict[str, Any]:
+        return {"model_stats": [model_statistics(registry.find(model, version))]}
+
+    @router.get("/models/{model}/config", summary="A model's configuration", responses=_UNKNOWN)
+    @router.get(
+        "/models/{model}/versions/{version}/config", summary="The same of one version", responses=_UNKNOWN
+    )
+    async def config(model: str, version: str | None = None) -> dict[str, Any]:
+        return model_config(registry.find(model, version), max_rows)
+
+    @router.post(
+        "/repository/index",
+        summary="Every model version and its state",
+        responses=_MALFORMED,
+        openapi_extra=_INDEX_BODY,
+    )
+    async def index(request: Request) -> list[dict[str, str]]:
+        return repository_index(registry, is_ready(), await _wants_only_ready(request))
 
 
-def _metadata(model: ServedModel, versions: list[str]) -> dict[str, Any]:
-    signature = model.signature
-    datatype = signature.step_datatype.value
-    steps = [_ANY, _ANY] if signature.has_step_outputs else [_ANY]
-    outputs = [_tensor(OUTPUT, Datatype.FP32.value, [*steps, *signature.output_shape])]
-    if signature.has_step_outputs:
-        outputs.append(_tensor(LENGTHS, Datatype.INT32.value, [_ANY]))
+async def _wants_only_ready(request: Request) -> bool:
+    body = await read_body(dict(request.scope["headers"]), request.receive, _INDEX_LIMITS)
+    wanted = parsed_object(body, frozenset({"ready"})).get("ready", False) if body else False
+    if not isinstance(wanted, bool):
+        raise InvalidRequest("ready: expected true or false")
+    return wanted
+
+
+async def _fault(model: ServedModel, is_server_ready: bool) -> str | None:
+    if not is_server_ready:
+        return "not ready: loading or draining"
+    silent = await faults([model])
+    return "; ".join(f"not ready: {name} {why}" for name, why in silent.items()) or None
+
+
+def _engines(model: ServedModel) -> dict[str, Any]:
     return {
         "name": model.manifest.name,
-        "versions": versions,
-        "platform": _PLATFORM,
-        "inputs": [
-            _tensor(SEQUENCE, datatype, [_ANY, _ANY, *signature.step_shape]),
-            _tensor(LENGTHS, Datatype.INT32.value, [_ANY]),
-        ],
-        "outputs": outputs,
+        "engine": model.engines.capability.engine,
+        "device": model.engines.capability.device,
+        "degraded": model.engines.is_degraded,
+        "refused_engines": model.refused_engines,
     }
-
-
-def _tensor(name: str, datatype: str, shape: list[int]) -> dict[str, Any]:
-    return {"name": name, "datatype": datatype, "shape": shape}

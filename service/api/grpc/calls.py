@@ -1,0 +1,65 @@
+"""A gRPC call: its bytes become a message, its errors a status, its end is counted."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias
+
+import grpc
+
+from service.api.call import request_id
+from service.api.grpc.in_flight import InFlight
+from service.api.grpc.messages import Message, parsed, request_class
+from service.api.grpc.refusals import Refusals
+
+Answer: TypeAlias = Callable[[Message, float | None], Awaitable[Message]]
+"""From a request and the seconds left, None without a deadline, to the response; raises CarouselError."""
+
+_REQUEST_ID = "x-request-id"
+
+
+class Calls:
+    """Makes method handlers for grpc.aio.
+
+    Handlers take and give bytes: what cannot be parsed is then refused in our words, not in gRPC's.
+    """
+
+    def __init__(self, refusals: Refusals, in_flight: InFlight) -> None:
+        self._refusals = refusals
+        self._in_flight = in_flight
+
+    def unary(self, method: str, answer: Answer) -> grpc.RpcMethodHandler:
+        """One request, one response."""
+        kind = request_class(method)
+
+        async def call(body: bytes, context: Any) -> bytes:
+            identity = call_id(context)
+            context.set_trailing_metadata(((_REQUEST_ID, identity),))
+            with self._in_flight:
+                try:
+                    self._in_flight.check_open()
+                    return await _answered(answer, parsed(kind, body), context)
+                except asyncio.CancelledError:
+                    self._refusals.count_cancelled(context.time_remaining(), identity, method)
+                    raise
+                except Exception as failure:  # noqa: BLE001 - the last resort: every request is answered
+                    refusal = self._refusals.refusal(failure, identity, method)
+                metadata = ((_REQUEST_ID, identity), *refusal.metadata)
+                await context.abort(refusal.code, refusal.message, metadata)
+            raise AssertionError("abort raises")
+
+        return grpc.unary_unary_rpc_method_handler(call)
+
+
+async def _answered(answer: Answer, request: Message, context: Any) -> bytes:
+    response = await answer(request, context.time_remaining())
+    serialized: bytes = response.SerializeToString()
+    return serialized
+
+
+def call_id(context: Any) -> str:
+    """The client's own x-request-id where it is sane, else a new one."""
+    given = {name: value for name, value in context.invocation_metadata() or () if name == _REQUEST_ID}
+    value = given.get(_REQUEST_ID, "")
+    return request_id({_REQUEST_ID.encode(): value if isinstance(value, bytes) else value.encode()}).decode()

@@ -1,0 +1,51 @@
+"""A model's configuration as clients of the protocol read it, perf_analyzer among them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from service.api.open_inference.model_metadata import PLATFORM, input_tensors, output_tensors
+from service.domain.signature import LENGTHS
+from service.repository.manifest import ONNX
+from service.repository.served_model import ServedModel
+
+
+def model_config(model: ServedModel, max_rows: int) -> dict[str, Any]:
+    """ModelConfig as plain values; `max_rows` is the most rows of one request.
+
+    Shapes are without the batch, as the protocol has them where `max_batch_size` is above 0. There is no
+    `sequence_batching`, though a model may be causal: no state is kept between requests.
+    """
+    signature = model.signature
+    is_on_gpu = model.engines.capability.device == "gpu"
+    return {
+        "name": model.manifest.name,
+        "platform": PLATFORM,
+        "backend": model.engines.capability.engine,
+        "version_policy": {"all": {}},
+        "max_batch_size": max_rows,
+        "input": [_input(tensor) for tensor in input_tensors(signature)],
+        "output": [_tensor(tensor) for tensor in output_tensors(signature)],
+        "instance_group": [
+            {"name": model.manifest.name, "kind": "KIND_GPU" if is_on_gpu else "KIND_CPU", "count": 1}
+        ],
+        "default_model_filename": ONNX,
+        "dynamic_batching": {},
+        "model_transaction_policy": {"decoupled": False},
+        "parameters": {
+            "kind": {"string_value": model.manifest.kind.value},
+            "task": {"string_value": model.manifest.task.value},
+        },
+    }
+
+
+def _input(tensor: dict[str, Any]) -> dict[str, Any]:
+    return _tensor(tensor) | {"optional": tensor["name"] == LENGTHS, "is_shape_tensor": False}
+
+
+def _tensor(tensor: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "name": tensor["name"],
+        "data_type": f"TYPE_{tensor['datatype']}",
+        "dims": tensor["shape"][1:],
+    }

@@ -1,0 +1,80 @@
+"""Readiness, the standard health service, and reflection."""
+
+from __future__ import annotations
+
+import grpc
+import pytest
+from google.protobuf.descriptor_pb2 import FileDescriptorProto
+from grpc_door import GrpcDoor
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+from grpc_health.v1.health_pb2_grpc import HealthStub
+from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest
+from grpc_reflection.v1alpha.reflection_pb2_grpc import ServerReflectionStub
+from on_a_loop import on_a_loop
+
+from service.api.grpc.messages import SERVICE
+
+SERVING, NOT_SERVING = HealthCheckResponse.SERVING, HealthCheckResponse.NOT_SERVING
+
+
+@pytest.mark.parametrize("service", ["", SERVICE, "sums"])
+@on_a_loop
+async def test_health_follows_readiness(service):
+    async with GrpcDoor() as door:
+        health = HealthStub(door.channel)
+        request = HealthCheckRequest(service=service)
+        assert (await health.Check(request)).status == SERVING
+        assert (await door.ask("ServerReady")).ready
+        assert (await door.ask("ModelReady", name="sums")).ready
+        door.memory.carousel.drain()
+        assert (await health.Check(request)).status == NOT_SERVING
+        assert not (await door.ask("ServerReady")).ready
+        assert not (await door.ask("ModelReady", name="sums")).ready
+        assert (await door.ask("ServerLive")).live
+
+
+@on_a_loop
+async def test_the_health_of_a_service_nobody_knows_is_not_found():
+    async with GrpcDoor() as door:
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await HealthStub(door.channel).Check(HealthCheckRequest(service="nobody"))
+        assert refused.value.code() is grpc.StatusCode.NOT_FOUND
+
+
+@on_a_loop
+async def test_who_watches_the_health_is_told_when_the_server_drains():
+    async with GrpcDoor() as door:
+        watched = HealthStub(door.channel).Watch(HealthCheckRequest())
+        assert (await watched.read()).status == SERVING
+        door.memory.carousel.drain()
+        door.server.drain()
+        assert (await watched.read()).status == NOT_SERVING
+
+
+@on_a_loop
+async def test_a_model_that_does_not_answer_is_not_serving_and_the_others_are():
+    async with GrpcDoor() as door:
+        door.memory.clock.skipped_s = 31
+        door.memory.backends["sums"].failures_left = 1
+        health = HealthStub(door.channel)
+        assert (await health.Check(HealthCheckRequest(service="sums"))).status == NOT_SERVING
+        assert (await health.Check(HealthCheckRequest(service="letters"))).status == SERVING
+
+
+@on_a_loop
+async def test_reflection_lists_the_services_and_describes_ours():
+    async with GrpcDoor() as door:
+        asked = ServerReflectionStub(door.channel).ServerReflectionInfo()
+        await asked.write(ServerReflectionRequest(list_services=""))
+        listed = (await asked.read()).list_services_response.service
+        assert {service.name for service in listed} == {
+            SERVICE,
+            "grpc.health.v1.Health",
+            "grpc.reflection.v1alpha.ServerReflection",
+        }
+        for service in listed:
+            await asked.write(ServerReflectionRequest(file_containing_symbol=service.name))
+            described = (await asked.read()).file_descriptor_response.file_descriptor_proto
+            names = FileDescriptorProto.FromString(described[0]).service
+            assert service.name.split(".")[-1] in {one.name for one in names}
+        await asked.done_writing()

@@ -1,0 +1,33 @@
+"""The documentation has every route of the protocol, in every form it can be asked in."""
+
+from __future__ import annotations
+
+from memory_server import MemoryServer
+from on_a_loop import on_a_loop
+
+ABOUT_A_MODEL = ("", "/ready", "/config", "/stats")
+
+
+@on_a_loop
+async def test_every_route_is_documented_with_and_without_a_version():
+    async with MemoryServer() as server:
+        paths = (await server.client.get("/openapi.json")).json()["paths"]
+        for model in ("/v2/models/{model}", "/v2/models/{model}/versions/{version}"):
+            assert {f"{model}{suffix}" for suffix in (*ABOUT_A_MODEL, "/infer")} <= set(paths)
+            assert all("404" in paths[f"{model}{suffix}"]["get"]["responses"] for suffix in ABOUT_A_MODEL)
+        assert {"/v2", "/v2/health/live", "/v2/health/ready", "/v2/models/stats"} <= set(paths)
+        assert "ready" in str(paths["/v2/repository/index"]["post"]["requestBody"])
+
+
+@on_a_loop
+async def test_inference_is_documented_in_json_and_in_bytes_both_ways():
+    async with MemoryServer() as server:
+        paths = (await server.client.get("/openapi.json")).json()["paths"]
+        for version in ("", "/versions/{version}"):
+            operation = paths[f"/v2/models/{{model}}{version}/infer"]["post"]
+            answer = operation["responses"]["200"]
+            both = {"application/json", "application/octet-stream"}
+            assert set(operation["requestBody"]["content"]) == set(answer["content"]) == both
+            headers = [given["name"] for given in operation["parameters"] if given["in"] == "header"]
+            assert headers == ["Inference-Header-Content-Length", "Content-Encoding", "Accept-Encoding"]
+            assert "Inference-Header-Content-Length" in answer["headers"]
