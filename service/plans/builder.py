@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 from service.domain.signature import LENGTHS, SEQUENCE, Signature
 from service.domain.tensors import Shape
+from service.errors import EngineFailed
 from service.plans.flavour import Flavour
 from service.plans.network import prepared_graph, write_network
 from service.plans.plan import PlanRecord, Route
@@ -49,7 +50,13 @@ def build_plan(
             continue
         if measure is None:
             return plan, record
-        built.append((plan, record.model_copy(update={"measured_s": measure(plan)})))
+        try:
+            seconds = measure(plan)
+        except EngineFailed as failure:
+            # A plan that does not run here is none; the other route's may.
+            refusals.append(f"{route}: built, but does not run: {failure.message}")
+            continue
+        built.append((plan, record.model_copy(update={"measured_s": seconds})))
     if not built:
         raise PlanRefused("; ".join(refusals))
     return min(built, key=lambda one: one[1].measured_s or math.inf)

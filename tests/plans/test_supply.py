@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from plan_records import NO_GPU
 
+from service.errors import EngineFailed
 from service.plans import supply
 from service.plans.cache import CachedPlan, NoPlan, PlanCache, PlanNotStored
 from service.plans.driver import Gpu
@@ -95,6 +96,21 @@ def test_a_plan_from_a_machine_without_a_gpu_is_measured_beside_its_rival_on_one
     assert (first.record.identity.route, first.record.measured_s) == (Route.PARSER, 0.25)
     assert (second.record.identity.route, second.record.measured_s) == (Route.HOISTED, 0.1)
     assert all(one.was_cached for one in supplied(measure=lambda _: 1.0))
+
+
+def test_a_plan_that_does_not_run_on_the_gpu_leaves_the_other_route_and_the_other_profiles(supplied):
+    outcomes = iter([EngineFailed("no room"), 0.25, EngineFailed("no room"), EngineFailed("no room")])
+
+    def measure(_):
+        outcome = next(outcomes)
+        if isinstance(outcome, EngineFailed):
+            raise outcome
+        return outcome
+
+    first, second = supplied(measure=measure)
+    assert first.record.identity.route is Route.PARSER
+    assert second.record is None
+    assert second.reason.count("built, but does not run: no room") == 2
 
 
 def test_where_the_route_is_open_a_plan_of_either_will_do(supplied, cache, sha256, flavour):
