@@ -1,6 +1,6 @@
 # make serve   set up and serve every bundle in models/ on the CPU
 # make serve EXTRA=gpu VENV=.venv-gpu   the same on a data-centre GPU; EXTRA=gpu-rtx on a GeForce RTX
-# make test    set up and pass all tests
+# make test    set up and pass all tests, on all cores
 # make check   lint, types, imports
 # make plans   set up TensorRT-RTX and build the plans of every bundle into plans/; needs no GPU
 PYTHON ?= python3
@@ -16,7 +16,7 @@ serve: $(VENV)/.serve-$(EXTRA)
 	CAROUSEL_GRPC_PORT=$${CAROUSEL_GRPC_PORT:-$$(($(PORT) + 1))} $(VENV)/bin/carousel serve --host $(HOST) --port $(PORT)
 
 test: $(VENV)/.test
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest --numprocesses auto --maxprocesses 8 --dist worksteal
 
 check: $(VENV)/.test
 	$(VENV)/bin/ruff format --check .

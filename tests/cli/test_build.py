@@ -23,7 +23,6 @@ SMALL = ("--profile", "16:1-2-4")
 def build(models_dir, tmp_path, monkeypatch):
     """Build from a folder of two small bundles; skipped where TensorRT-RTX is not installed."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "300")
     try:
         load_flavour(NoGpu("these tests need none"))
     except NoTensorRt as failure:

@@ -20,7 +20,6 @@ from service.repository.golden import read_golden
 def carousel(tmp_path, monkeypatch):
     """Run a command in an empty folder whose only recipe is the tiny one."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "300")
     monkeypatch.setitem(catalogue._RECIPES, "slopes", ("slopes", "Slopes", ()))
     monkeypatch.setattr(catalogue, "import_module", lambda _: __import__("tiny_recipe"))
 

@@ -25,7 +25,6 @@ H200 = Gpu("NVIDIA H200", (9, 0), 141 << 30, (13, 2))
 def doctor(models_dir, tmp_path, monkeypatch):
     """Consult it about a machine with this GPU and this TensorRT."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "400")
 
     def consult(device=H200, flavour=("tensorrt", "11.4.0.106")):
         def load(_):
