@@ -7,6 +7,7 @@ CarouselError
 ├── NotFound                   404  NOT_FOUND           no such model, version or session
 ├── MethodNotAllowed           405  UNIMPLEMENTED       the path exists, but not for this method
 ├── Overloaded                 429  RESOURCE_EXHAUSTED  the queue is full; says when to come back
+│   └── DeadlineUnreachable    429  RESOURCE_EXHAUSTED  what waits before it takes longer than the caller does
 ├── Unavailable                503  UNAVAILABLE         loading, draining, or no healthy engine
 ├── DeadlineExceeded           504  DEADLINE_EXCEEDED   not answered in the time the caller gave
 ├── EngineFailed               500  INTERNAL            the engine could not run this sequence
@@ -76,6 +77,10 @@ class Overloaded(CarouselError):
     def __init__(self, message: str, retry_after_s: float) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class DeadlineUnreachable(Overloaded):
+    reason = "deadline_unreachable"
 
 
 class Unavailable(CarouselError):

@@ -39,13 +39,15 @@ class Predictor:
 
     async def _rows(self, model: ServedModel, request: InferRequest, arrived_s: float) -> list[RowResult]:
         timeout_s = self._timeout_s(request)
-        tickets = self._tickets(model, request, arrived_s)
+        tickets = self._tickets(model, request, arrived_s, arrived_s + timeout_s)
         model.scheduler.submit(tickets)
         for ticket in tickets:
-            ticket.expiry = self._clock.call_at(arrived_s + timeout_s, ticket.expire)
+            ticket.expiry = self._clock.call_at(ticket.deadline_s, ticket.expire)
         return await _answers(tickets)
 
-    def _tickets(self, model: ServedModel, request: InferRequest, arrived_s: float) -> list[Ticket]:
+    def _tickets(
+        self, model: ServedModel, request: InferRequest, arrived_s: float, deadline_s: float
+    ) -> list[Ticket]:
         self._check_rows(len(request.sequences))
         loop = asyncio.get_running_loop()
         checked = [
@@ -53,7 +55,16 @@ class Predictor:
             for field, values in _named(request.sequences)
         ]
         return [
-            Ticket(sequence, None, loop.create_future(), arrived_s, request.is_abandoned)
+            Ticket(
+                sequence,
+                None,
+                loop.create_future(),
+                arrived_s,
+                request.is_abandoned,
+                deadline_s,
+                request.priority,
+                request.held_bytes // len(checked),
+            )
             for sequence in checked
         ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -12,8 +13,10 @@ from prometheus_client import CollectorRegistry
 from service.backends.engine_thread import EngineThread
 from service.batching.cost_model import EngineCosts
 from service.batching.partition import BatchLimits
-from service.batching.sequence_batcher import QueueBounds, SequenceBatcher
+from service.batching.queue_rules import QueueBounds
+from service.batching.sequence_batcher import SequenceBatcher
 from service.batching.ticket import Ticket
+from service.domain.priority import DEFAULT
 from service.domain.signature import Readout
 from service.domain.tensors import Array
 from service.telemetry.metrics import Metrics
@@ -65,15 +68,18 @@ class Bench:
         state: Array | None = None,
         timeout_s: float | None = None,
         is_abandoned: Callable[[], bool] | None = None,
+        priority: int = DEFAULT,
     ) -> Ticket:
         number = len(self.tickets)
         sequence = np.random.default_rng(number).integers(-4, 5, size=(steps, 2)).astype(np.float32)
         sequence[0, 0] = number
         future = asyncio.get_running_loop().create_future()
         states = None if state is None else (state,)
-        ticket = Ticket(sequence, states, future, self.clock.now(), is_abandoned)
+        now_s = self.clock.now()
+        deadline_s = now_s + (math.inf if timeout_s is None else timeout_s)
+        ticket = Ticket(sequence, states, future, now_s, is_abandoned, deadline_s, priority)
         if timeout_s is not None:
-            ticket.expiry = self.clock.call_at(self.clock.now() + timeout_s, ticket.expire)
+            ticket.expiry = self.clock.call_at(deadline_s, ticket.expire)
         self.tickets.append(ticket)
         return ticket
 

@@ -17,7 +17,8 @@ from service.backends.engine_thread import EngineThread
 from service.backends.fallback import FallbackEngine
 from service.batching.cost_model import EngineCosts
 from service.batching.partition import BatchLimits
-from service.batching.sequence_batcher import QueueBounds, SequenceBatcher
+from service.batching.queue_rules import QueueBounds
+from service.batching.sequence_batcher import SequenceBatcher
 from service.domain.signature import Readout, Signature
 from service.repository.golden import GoldenVectors
 from service.repository.manifest import ONNX, Kind, Manifest, Output, State, Step, Task, Tolerance

@@ -54,6 +54,8 @@ class ErrorResponses:
         headers = []
         if isinstance(failure, Overloaded):
             headers.append((b"retry-after", str(max(1, math.ceil(failure.retry_after_s))).encode()))
+            # The standard's whole seconds are long beside what most queues take to empty.
+            headers.append((b"retry-after-ms", str(math.ceil(failure.retry_after_s * 1e3)).encode()))
         if isinstance(failure, MethodNotAllowed):
             headers.append((b"allow", failure.allowed.encode()))
         return ErrorAnswer(failure.http_status, headers, _body(failure.message))

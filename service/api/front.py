@@ -69,8 +69,10 @@ class Front:
         status = 200
         try:
             _check_method(scope["method"])
-            body = await self._body(headers, receive)
-            reply = await door(Call(model, version, headers, body, departure_check(receive)))
+            # The body has no name here: it is the door's alone, which lets go of it.
+            reply = await door(
+                Call(model, version, headers, await self._body(headers, receive), departure_check(receive))
+            )
             if b"accept-encoding" in headers:
                 reply = await _encoded(reply, headers[b"accept-encoding"])
         except ClientGone:

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 
 from service.api.examples import predict_example
 from service.api.openapi_infer import infer_operation
+from service.domain.priority import DEFAULT, HIGHEST, LOWEST
 from service.repository.registry import Registry
 from service.repository.served_model import ServedModel
 
@@ -69,6 +70,7 @@ def _predict_operation(models: list[ServedModel]) -> dict[str, Any]:
         "sequence": sequence,
         "sequences": {"type": "array", "items": sequence, "minItems": 1},
         "timeout_ms": {"type": "number", "exclusiveMinimum": 0},
+        "priority": {"type": "integer", "minimum": HIGHEST, "maximum": LOWEST, "default": DEFAULT},
         "include_outputs": {
             "type": "boolean",
             "description": "add the model's raw output, per step if it has one",

@@ -41,7 +41,7 @@ _PARAMETERS = {
     "type": "object",
     "properties": {
         "timeout": {"type": "number", "minimum": 0, "description": "microseconds; 0 means none"},
-        "priority": {"type": "integer", "minimum": 0, "description": "accepted, and the same for all"},
+        "priority": {"type": "integer", "minimum": 0, "description": "1 goes first, 9 last, 0 means 5"},
         "binary_data_output": _FLAG | {"description": "outputs as bytes, where they do not say themselves"},
     },
 }

@@ -11,13 +11,14 @@ from service.api.call import Call, Reply, check_media_type
 from service.api.json_body import parsed_object, positive_number
 from service.domain.answers import Answer
 from service.domain.inference import InferRequest, InferResult
+from service.domain.priority import DEFAULT, HIGHEST, LOWEST
 from service.domain.sequences import nested_list_array
 from service.domain.tensors import Array
 from service.errors import InvalidRequest
 from service.predictor import Predictor
 from service.repository.served_model import ServedModel
 
-_FIELDS = frozenset({"sequence", "sequences", "timeout_ms", "include_outputs"})
+_FIELDS = frozenset({"sequence", "sequences", "timeout_ms", "priority", "include_outputs"})
 _ACCEPTED = (b"application/json",)
 
 
@@ -31,6 +32,8 @@ class PredictDoor:
         check_media_type(call.headers, _ACCEPTED)
         model = self._predictor.registry.find(call.model, call.version)
         request, with_outputs = _read(call, model)
+        # The body need not be in memory while the request waits.
+        del call
         result = await self._predictor.infer(request)
         return Reply(_worded(model, request.sequences, result, with_outputs))
 
@@ -47,8 +50,16 @@ def _read(call: Call, model: ServedModel) -> tuple[InferRequest, bool]:
         raise InvalidRequest("include_outputs: expected true or false")
     timeout_ms = body.get("timeout_ms")
     timeout_s = None if timeout_ms is None else positive_number(timeout_ms, "timeout_ms") / 1000
+    priority = _priority(body.get("priority", DEFAULT))
     sequences = _sequences(body, model)
-    return InferRequest(call.model, sequences, call.version, timeout_s, call.is_abandoned), with_outputs
+    request = InferRequest(call.model, sequences, call.version, timeout_s, call.is_abandoned, priority)
+    return request, with_outputs
+
+
+def _priority(value: Any) -> int:
+    if type(value) is not int or not HIGHEST <= value <= LOWEST:
+        raise InvalidRequest(f"priority: expected a whole number from {HIGHEST}, the first, to {LOWEST}")
+    return value
 
 
 def _sequences(request: dict[str, Any], model: ServedModel) -> list[Array]:

@@ -1,24 +1,28 @@
-"""Tickets in waiting: first come first served, but in company of similar length."""
+"""Tickets in waiting: the most urgent first, then first come first served, in company of similar length."""
 
 from __future__ import annotations
 
 import heapq
-from collections import deque
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
 
 from service.batching.cost_model import CostModel
-from service.batching.partition import BatchLimits, cheapest_part, seconds_for
+from service.batching.partition import BatchLimits, cheapest_part
 from service.batching.ticket import Ticket
+from service.batching.waiting_work import WaitingWork
 from service.errors import ClientGone
 
 # A caller is asked whether it is still there only after this wait: asking costs as much as a short row.
 _PATIENCE_S = 0.1
 # Looking through a full queue of 2,048 for those who left took 1.4 ms where it was measured.
 _SWEEP_EVERY_S = 0.1
+_Place: TypeAlias = tuple[int, int]
+"""Priority and number of arrival: whoever's is smaller goes first."""
 
 
 class LengthQueue:
-    """Waiting tickets by arrival and by length class.
+    """Waiting tickets by priority and arrival, and by length class.
 
     A length class spans at most an eighth of its length, so that what padding it allows inside
     is small, and the partition below looks at tens of classes, not thousands of tickets.
@@ -27,32 +31,34 @@ class LengthQueue:
     def __init__(self, cost: Callable[[], CostModel], limits: Callable[[], BatchLimits]) -> None:
         self._cost = cost
         self._limits = limits
-        self._arrivals: deque[tuple[int, Ticket]] = deque()
-        self._classes: dict[int, deque[tuple[int, Ticket]]] = {}
-        self._taken: set[int] = set()
+        # Every waiting ticket is in both: by priority in order of arrival, and by length as a heap of places.
+        self._levels: dict[int, OrderedDict[int, Ticket]] = {}
+        self._classes: dict[int, list[_Place]] = {}
         self._next_number = 0
         self._next_sweep_s = 0.0
-        self.waiting_rows = 0
-        self.waiting_bytes = 0
+        self.work = WaitingWork()
 
     def add(self, ticket: Ticket) -> None:
-        entry = (self._next_number, ticket)
+        number = self._next_number
         self._next_number += 1
-        self._arrivals.append(entry)
-        self._classes.setdefault(length_class(ticket.steps), deque()).append(entry)
-        self.waiting_rows += 1
-        self.waiting_bytes += ticket.sequence.nbytes
+        level = self._levels.get(ticket.priority)
+        if level is None:
+            level = self._levels[ticket.priority] = OrderedDict()
+        level[number] = ticket
+        heapq.heappush(self._classes.setdefault(length_class(ticket.steps), []), (ticket.priority, number))
+        self.work.add(ticket)
 
-    def waiting(self) -> list[Ticket]:
-        """Who waits, by arrival."""
-        return [ticket for number, ticket in self._arrivals if number not in self._taken]
+    def waiting(self) -> Iterator[Ticket]:
+        """Who waits, the most urgent first."""
+        for priority in sorted(self._levels):
+            yield from self._levels[priority].values()
 
     def take(self, now_s: float) -> list[Ticket]:
-        """The next batch: the oldest ticket and the company that the cost model lets join; may be empty."""
-        while (anchor := self._oldest()) is not None:
+        """The next batch: the first in line and the company that the cost model lets join; may be empty."""
+        while self._levels:
+            anchor = next(iter(self._levels[min(self._levels)].values()))
             low, high = self._company(length_class(anchor.steps))
-            rows = self._limits().rows_at(high)
-            tickets = self._pop(low, high, rows, now_s)
+            tickets = self._pop(low, high, self._limits().rows_at(high), now_s)
             if tickets:
                 return tickets
         return []
@@ -62,29 +68,40 @@ class LengthQueue:
         if now_s < self._next_sweep_s:
             return
         self._next_sweep_s = now_s + _SWEEP_EVERY_S
-        waiting = self.waiting()
-        for collection in (self._arrivals, self._classes, self._taken):
-            collection.clear()
-        self.waiting_rows = self.waiting_bytes = 0
+        waiting = list(self.waiting())
+        self._levels.clear()
+        self._classes.clear()
+        self.work.clear()
         for ticket in waiting:
             if not ticket.is_settled:
                 self.add(ticket)
 
-    def queued_seconds(self) -> float:
-        """Predicted time to run all that waits, on the engine in use."""
-        cost, limits = self._cost(), self._limits()
-        return sum(
-            seconds_for(len(entries), length, cost, limits) for length, entries in self._classes.items()
-        )
+    def less_urgent(self, priority: int) -> Iterator[Ticket]:
+        """Who waits with less urgency than `priority`: the least urgent first, of those the latest comer."""
+        for level in sorted((level for level in self._levels if level > priority), reverse=True):
+            yield from reversed(self._levels[level].values())
 
-    def _oldest(self) -> Ticket | None:
-        while self._arrivals:
-            number, ticket = self._arrivals[0]
-            if number not in self._taken:
-                return ticket
-            self._taken.discard(number)
-            self._arrivals.popleft()
-        return None
+    def remove(self, leaving: list[Ticket]) -> None:
+        """Take tickets out that will not run."""
+        wanted = set(map(id, leaving))
+        for priority in {ticket.priority for ticket in leaving}:
+            level = self._levels[priority]
+            for number in [number for number, ticket in level.items() if id(ticket) in wanted]:
+                ticket = self._out((priority, number))
+                places = self._classes[length_class(ticket.steps)]
+                places.remove((priority, number))
+                heapq.heapify(places)
+                if not places:
+                    del self._classes[length_class(ticket.steps)]
+
+    def _out(self, place: _Place) -> Ticket:
+        priority, number = place
+        level = self._levels[priority]
+        ticket = level.pop(number)
+        if not level:
+            del self._levels[priority]
+        self.work.remove(ticket)
+        return ticket
 
     def _company(self, anchor: int) -> tuple[int, int]:
         """The part that holds the anchor when the waiting lengths are cut into the cheapest batches."""
@@ -95,23 +112,21 @@ class LengthQueue:
         return cheapest_part(lengths, counts, anchor, self._cost(), self._limits())
 
     def _pop(self, low: int, high: int, max_rows: int, now_s: float) -> list[Ticket]:
-        """Take up to `max_rows` living tickets between two length classes, oldest first."""
-        classes = {length: queue for length, queue in self._classes.items() if low <= length <= high}
-        heads = [(queue[0][0], length) for length, queue in classes.items()]
+        """Take up to `max_rows` living tickets between two length classes, the first in line first."""
+        classes = {length: places for length, places in self._classes.items() if low <= length <= high}
+        heads = [(places[0], length) for length, places in classes.items()]
         heapq.heapify(heads)
         tickets: list[Ticket] = []
         while heads and len(tickets) < max_rows:
-            number, length = heads[0]
-            queue = classes[length]
-            _, ticket = queue.popleft()
-            if queue:
-                heapq.heapreplace(heads, (queue[0][0], length))
+            place, length = heads[0]
+            places = classes[length]
+            heapq.heappop(places)
+            if places:
+                heapq.heapreplace(heads, (places[0], length))
             else:
                 heapq.heappop(heads)
                 del self._classes[length]
-            self._taken.add(number)
-            self.waiting_rows -= 1
-            self.waiting_bytes -= ticket.sequence.nbytes
+            ticket = self._out(place)
             if _still_wanted(ticket, now_s):
                 tickets.append(ticket)
         return tickets

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
+from service.domain.priority import DEFAULT
 from service.domain.tensors import Array
 from service.errors import DeadlineExceeded
 
@@ -27,10 +29,24 @@ class Ticket:
     """A sequence that waits for its answer; whatever becomes of its batch-mates, it is answered once.
 
     `states` are the row's own (None: a fresh sequence). `is_abandoned` asks whether the caller has
-    left without telling the event loop, as HTTP clients do.
+    left without telling the event loop, as HTTP clients do. Times are the clock's. `size` is in bytes:
+    the sequence's own, or what is kept alive for it where that is more.
     """
 
-    __slots__ = ("arrived_s", "expiry", "future", "is_abandoned", "sequence", "started_s", "states", "steps")
+    __slots__ = (
+        "arrived_s",
+        "deadline_s",
+        "expiry",
+        "foretold_s",
+        "future",
+        "is_abandoned",
+        "priority",
+        "sequence",
+        "size",
+        "started_s",
+        "states",
+        "steps",
+    )
 
     def __init__(
         self,
@@ -39,14 +55,22 @@ class Ticket:
         future: asyncio.Future[RowResult],
         arrived_s: float,
         is_abandoned: Callable[[], bool] | None = None,
+        deadline_s: float = math.inf,
+        priority: int = DEFAULT,
+        held_bytes: int = 0,
     ) -> None:
         self.sequence = sequence
+        self.size = max(sequence.nbytes, held_bytes)
         self.states = states
         self.steps = len(sequence)
         self.future = future
         self.arrived_s = arrived_s
         self.started_s = arrived_s
         self.is_abandoned = is_abandoned
+        self.deadline_s = deadline_s
+        self.priority = priority
+        # The wait that was foretold when it was queued; 0 where nobody was before it.
+        self.foretold_s = 0.0
         self.expiry: asyncio.TimerHandle | None = None
 
     @property

@@ -5,17 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from service.domain.priority import DEFAULT
 from service.domain.tensors import Array
 
 
 class InferRequest(NamedTuple):
-    """Sequences for one model, each `[steps, *step]`, of any lengths."""
+    """Sequences for one model, each `[steps, *step]`, of any lengths.
+
+    `held_bytes` is what the door keeps in memory for as long as the request waits, if the sequences are
+    only views of it.
+    """
 
     model: str
     sequences: list[Array]
     version: str | None = None
     timeout_s: float | None = None
     is_abandoned: Callable[[], bool] | None = None
+    priority: int = DEFAULT
+    held_bytes: int = 0
 
 
 class Timings(NamedTuple):

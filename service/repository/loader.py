@@ -14,7 +14,8 @@ from service.backends.fallback import FallbackEngine
 from service.backends.shadow import Shadow
 from service.batching.cost_model import EngineCosts
 from service.batching.partition import BatchLimits
-from service.batching.sequence_batcher import QueueBounds, SequenceBatcher
+from service.batching.queue_rules import QueueBounds
+from service.batching.sequence_batcher import SequenceBatcher
 from service.domain.clock import Clock
 from service.domain.signature import Signature
 from service.plans.plan import Precision
@@ -76,7 +77,7 @@ class Loader:
             engines,
             costs,
             _limits(settings, signature, engines),
-            QueueBounds(settings.max_waiting_rows, settings.max_waiting_bytes, settings.default_timeout_s),
+            QueueBounds(settings.max_waiting_rows, settings.max_waiting_bytes),
             self.clock,
             metrics,
         )

@@ -80,7 +80,7 @@ def test_every_batch_has_the_oldest_ticket_keeps_the_limits_and_takes_each_ticke
         taken += batch
     assert len(taken) == len(tickets)
     assert set(taken) == set(tickets)
-    assert (queue.waiting_rows, queue.waiting_bytes) == (0, 0)
+    assert (queue.work.rows, queue.work.bytes) == (0, 0)
 
 
 @given(st.lists(st.integers(1, 16), min_size=1, max_size=6), prices)
@@ -141,7 +141,7 @@ def test_a_queue_of_settled_tickets_is_an_empty_queue():
     for ticket in tickets:
         ticket.future.cancel()
     assert queue.take(0.0) == []
-    assert queue.waiting_rows == 0
+    assert queue.work.rows == 0
 
 
 def test_a_caller_is_asked_whether_it_is_there_only_after_a_wait():
@@ -158,10 +158,36 @@ def test_a_caller_is_asked_whether_it_is_there_only_after_a_wait():
     assert late.is_settled
 
 
-@given(lengths_lists, prices, st.integers(1, 9))
-def test_the_predicted_wait_is_at_least_that_of_the_longest_sequence(lengths, price, max_rows):
-    queue, _ = queue_of(lengths, price, BatchLimits(max_rows, 1 << 30))
-    cost = priced(price)
-    waited = queue.queued_seconds()
-    assert waited >= cost.seconds(1, max(lengths)) * (1 - 1e-9)
-    assert waited <= sum(cost.seconds(1, length_class(steps)) for steps in lengths) * (1 + 1e-9)
+@given(st.integers(1, 400), st.integers(1, 500), prices, st.integers(1, 64))
+def test_the_predicted_time_of_like_sequences_is_what_their_batches_cost(rows, steps, price, max_rows):
+    limits, cost = BatchLimits(max_rows, 1 << 30), priced(price)
+    queue, _ = queue_of([steps] * rows, price, limits)
+    foretold_s = queue.work.seconds(cost, limits)
+    taken_s = sum(seconds(cost, [ticket.steps for ticket in batch]) for batch in batches_of(queue))
+    # The last batch may not be full.
+    assert taken_s - cost.seconds(max_rows, steps) <= foretold_s <= taken_s * (1 + 1e-9)
+    assert queue.work.seconds(cost, limits) == 0
+
+
+@given(st.lists(st.tuples(st.integers(1, 300), st.integers(1, 9)), min_size=1, max_size=40), st.data())
+def test_whoever_leaves_and_goes_what_is_counted_is_what_waits(arrivals, data):
+    queue, _ = queue_of([], limits=BatchLimits(4, 600))
+    waiting = []
+    for steps, priority in arrivals:
+        ticket = ticket_of(steps)
+        ticket.priority = priority
+        queue.add(ticket)
+        waiting.append(ticket)
+        if data.draw(st.booleans()):
+            leaving = list(queue.less_urgent(priority))[:2]
+            assert all(ticket.priority > priority for ticket in leaving)
+            queue.remove(leaving)
+            waiting = [ticket for ticket in waiting if ticket not in leaving]
+        if data.draw(st.booleans()) and waiting:
+            batch = queue.take(0.0)
+            first = min(waiting, key=lambda ticket: (ticket.priority, waiting.index(ticket)))
+            assert first in batch
+            waiting = [ticket for ticket in waiting if ticket not in batch]
+        assert sorted(map(id, queue.waiting())) == sorted(map(id, waiting))
+        assert queue.work.rows == len(waiting)
+        assert queue.work.bytes == sum(ticket.size for ticket in waiting)

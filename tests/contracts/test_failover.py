@@ -16,7 +16,8 @@ from prometheus_client import CollectorRegistry
 
 from service.batching.cost_model import EngineCosts
 from service.batching.partition import BatchLimits
-from service.batching.sequence_batcher import QueueBounds, SequenceBatcher
+from service.batching.queue_rules import QueueBounds
+from service.batching.sequence_batcher import SequenceBatcher
 from service.batching.ticket import Ticket
 from service.domain.signature import Readout
 from service.errors import EngineOutOfMemory

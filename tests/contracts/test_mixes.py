@@ -14,7 +14,8 @@ from service.backends.engine_thread import EngineThread
 from service.backends.protocol import Backend
 from service.batching.cost_model import EngineCosts
 from service.batching.partition import BatchLimits
-from service.batching.sequence_batcher import QueueBounds, SequenceBatcher
+from service.batching.queue_rules import QueueBounds
+from service.batching.sequence_batcher import SequenceBatcher
 from service.batching.ticket import Ticket
 from service.domain.clock import LoopClock
 from service.domain.tensors import Array

@@ -7,7 +7,7 @@ from typing import Any
 from service.api.grpc.messages import Message, ModelInferResponse
 from service.api.grpc.tensors import add_output, input_arrays
 from service.api.open_inference.outputs import check_output_names, output_names, output_tensors
-from service.api.open_inference.parameters import answer_parameters, checked_id, request_timeout_s
+from service.api.open_inference.parameters import answer_parameters, checked_id, request_terms
 from service.api.open_inference.sequences import sequences_from
 from service.domain.inference import InferRequest, InferResult
 from service.domain.signature import Signature
@@ -30,9 +30,15 @@ class Inference:
         signature = self._predictor.registry.find(message.model_name, version).signature
         wanted = _wanted(message, signature)
         identity = checked_id(message.id)
-        timeout_s = _sooner(remaining_s, request_timeout_s(plain_parameters(message)))
+        terms = request_terms(plain_parameters(message))
+        timeout_s = _sooner(remaining_s, terms.timeout_s)
         sequences = sequences_from(input_arrays(message, signature), signature)
-        result = await self._predictor.infer(InferRequest(message.model_name, sequences, version, timeout_s))
+        # gRPC keeps the message's bytes until it is answered, and the sequences look into copies of them.
+        held_bytes = 2 * message.ByteSize()
+        request = InferRequest(
+            message.model_name, sequences, version, timeout_s, None, terms.priority, held_bytes
+        )
+        result = await self._predictor.infer(request)
         return _response(identity, result, signature, wanted)
 
 

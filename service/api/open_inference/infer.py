@@ -15,7 +15,7 @@ from service.api.open_inference.answer import encoded
 from service.api.open_inference.body import HEADER_LENGTH, split_body
 from service.api.open_inference.inputs import InputReader, raw_sequences
 from service.api.open_inference.outputs import output_tensors
-from service.api.open_inference.parameters import checked_id, request_timeout_s
+from service.api.open_inference.parameters import checked_id, request_terms
 from service.api.open_inference.wanted import Wanted, all_outputs, wanted_outputs
 from service.domain.inference import InferRequest
 from service.domain.signature import Signature
@@ -49,6 +49,8 @@ class InferDoor:
         check_media_type(call.headers, _JSON_AND_BYTES if HEADER_LENGTH in call.headers else _JSON)
         signature = self._predictor.registry.find(call.model, call.version).signature
         question = _read(call, signature)
+        # JSON need not be in memory while the request waits; bytes are what the sequences look into.
+        del call
         result = await self._predictor.infer(question.request)
         names, binary = question.wanted
         return encoded(result, question.identity, output_tensors(result.outputs, signature, names), binary)
@@ -59,15 +61,22 @@ def _read(call: Call, signature: Signature) -> Question:
     body = split_body(call.headers, call.body)
     if body is not None and body.is_raw:
         request = InferRequest(
-            call.model, raw_sequences(body, signature), call.version, None, call.is_abandoned
+            call.model,
+            raw_sequences(body, signature),
+            call.version,
+            is_abandoned=call.is_abandoned,
+            held_bytes=len(call.body),
         )
         return Question(request, all_outputs(signature, is_binary=True), "")
     parsed = parsed_object(call.body if body is None else body.header, _FIELDS)
     parameters = _parameters(parsed)
     wanted = wanted_outputs(parsed.get("outputs"), parameters, signature)
     sequences = InputReader(signature, body).sequences(parsed.get("inputs"))
-    timeout_s = request_timeout_s(parameters)
-    request = InferRequest(call.model, sequences, call.version, timeout_s, call.is_abandoned)
+    timeout_s, priority = request_terms(parameters)
+    held_bytes = 0 if body is None else len(call.body)
+    request = InferRequest(
+        call.model, sequences, call.version, timeout_s, call.is_abandoned, priority, held_bytes
+    )
     return Question(request, wanted, checked_id(parsed.get("id")))
 
 

@@ -3,34 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from service.api.json_body import positive_number
 from service.domain.inference import InferResult
+from service.domain.priority import DEFAULT, LOWEST
 from service.errors import InvalidRequest
 
 MICROSECOND = 1e-6
 _MOST_ID_CHARACTERS = 1024
 
 
-def request_timeout_s(parameters: Mapping[str, Any]) -> float | None:
-    """Seconds from `timeout` in microseconds, None where there is none; the other parameters are checked too.
+class Terms(NamedTuple):
+    """How long a request may take, None where it does not say, and how urgent it is."""
 
-    `priority` is accepted and changes nothing: every request has the same. Custom parameters are ignored.
+    timeout_s: float | None = None
+    priority: int = DEFAULT
+
+
+_NO_TERMS = Terms()
+
+
+def request_terms(parameters: Mapping[str, Any]) -> Terms:
+    """Terms from `timeout` in microseconds and `priority`; custom parameters are ignored.
+
     A `sequence_id` is refused: an answer that forgot the steps sent before would be wrong and not say so.
     """
     if not parameters:
-        return None
-    _check_priority(parameters.get("priority"))
+        return _NO_TERMS
     if parameters.get("sequence_id"):
         raise InvalidRequest(
             "parameters.sequence_id: no state is kept between requests, send the whole sequence without it"
         )
-    timeout = parameters.get("timeout")
-    # Zero is the protocol's way to say none.
-    if timeout is None or (timeout == 0 and timeout is not False):
-        return None
-    return positive_number(timeout, "parameters.timeout") * MICROSECOND
+    return Terms(_timeout_s(parameters.get("timeout")), _priority(parameters.get("priority")))
 
 
 def checked_id(identity: Any) -> str:
@@ -54,7 +59,17 @@ def answer_parameters(result: InferResult) -> dict[str, Any]:
     }
 
 
-def _check_priority(priority: Any) -> None:
-    if priority is None or (type(priority) is int and priority >= 0):
-        return
-    raise InvalidRequest("parameters.priority: expected a whole number, 0 or more")
+def _timeout_s(timeout: Any) -> float | None:
+    # Zero is the protocol's way to say none.
+    if timeout is None or (timeout == 0 and timeout is not False):
+        return None
+    return positive_number(timeout, "parameters.timeout") * MICROSECOND
+
+
+def _priority(priority: Any) -> int:
+    """1 goes first; 0 is the protocol's way to say none, and above 9 there is nothing less urgent."""
+    if priority is None:
+        return DEFAULT
+    if type(priority) is not int or priority < 0:
+        raise InvalidRequest("parameters.priority: expected a whole number, 0 or more")
+    return min(priority, LOWEST) or DEFAULT

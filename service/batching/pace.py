@@ -1,0 +1,28 @@
+"""How waits turn out beside what was foretold: what the cost model cannot know, measured."""
+
+from __future__ import annotations
+
+_MEMORY = 0.9
+_LEAST, _MOST = 0.25, 4.0
+
+
+class Pace:
+    """A factor for foretold waits, from those that ended.
+
+    The foretelling assumes full batches of like lengths; how far a real mix of lengths, and a busy event
+    loop, are from that is learned here. Recent waits count most, and long ones more than short ones.
+    """
+
+    def __init__(self) -> None:
+        self._foretold_s = self._waited_s = 0.0
+
+    @property
+    def factor(self) -> float:
+        if not self._foretold_s:
+            return 1.0
+        return min(_MOST, max(_LEAST, self._waited_s / self._foretold_s))
+
+    def observe(self, foretold_s: float, waited_s: float) -> None:
+        """Learn from a ticket that was foretold `foretold_s`, without any factor, and waited `waited_s`."""
+        self._foretold_s = _MEMORY * self._foretold_s + foretold_s
+        self._waited_s = _MEMORY * self._waited_s + waited_s

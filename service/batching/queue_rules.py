@@ -1,0 +1,128 @@
+"""Who is let into a queue: the same rules for every scheduler."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from service.batching.cost_model import CostModel
+from service.batching.length_queue import LengthQueue
+from service.batching.pace import Pace
+from service.batching.partition import BatchLimits
+from service.batching.ticket import Ticket
+from service.batching.waiting_work import seconds_of
+from service.errors import DeadlineUnreachable, Overloaded
+
+
+@dataclass(frozen=True, slots=True)
+class QueueBounds:
+    """How much may wait for one model before the next caller is refused."""
+
+    max_rows: int
+    max_bytes: int
+
+
+class QueueRules:
+    """Lets a request's tickets in together or not at all.
+
+    What waits is weighed on the engine in use: a queue that a GPU empties in time is too long for the CPU
+    that stands in for it.
+    """
+
+    def __init__(
+        self,
+        bounds: QueueBounds,
+        queue: LengthQueue,
+        cost: Callable[[], CostModel],
+        limits: Callable[[], BatchLimits],
+    ) -> None:
+        self._bounds = bounds
+        self._queue = queue
+        self._cost = cost
+        self._limits = limits
+        self._pace = Pace()
+
+    def let_in(self, tickets: list[Ticket], now_s: float, running_s: float) -> None:
+        """Queue the tickets of one request; in about `running_s` the engine is free.
+
+        Raises DeadlineUnreachable or Overloaded, each with the time after which it is worth coming back.
+        """
+        if self._queue.work.rows:
+            self._admit(tickets, now_s, running_s)
+        for ticket in tickets:
+            self._queue.add(ticket)
+
+    def starts(self, first: Ticket, now_s: float) -> None:
+        """Learn from the first in line, which starts now."""
+        if first.foretold_s:
+            self._pace.observe(first.foretold_s, now_s - first.arrived_s)
+
+    def _admit(self, tickets: list[Ticket], now_s: float, running_s: float) -> None:
+        """Nobody is refused by an empty queue: how long a sequence takes alone, only running it tells,
+        and what passed the body limit must be able to run.
+        """
+        foretold_s = self._foretold_s(tickets, running_s)
+        if self._lateness_s(tickets, foretold_s, now_s) > 0 or not self._has_room(tickets):
+            self._queue.drop_settled(now_s)
+            foretold_s = self._foretold_s(tickets, running_s)
+        late_s = self._lateness_s(tickets, foretold_s, now_s)
+        if late_s > 0 and self._queue.work.rows:
+            raise _too_late(tickets[0].deadline_s - now_s, late_s)
+        self._make_room(tickets, running_s)
+        for ticket in tickets:
+            ticket.foretold_s = foretold_s
+
+    def _foretold_s(self, tickets: list[Ticket], running_s: float) -> float:
+        """When these would start, in the order of the queue, without the factor of experience."""
+        return running_s + self._queue.work.seconds(self._cost(), self._limits(), tickets[0].priority)
+
+    def _lateness_s(self, tickets: list[Ticket], foretold_s: float, now_s: float) -> float:
+        """By how much the answer is expected after the deadline; negative where it is in time."""
+        steps = sum(ticket.steps for ticket in tickets)
+        own_s = seconds_of(len(tickets), steps, self._cost(), self._limits())
+        return now_s + (foretold_s + own_s) * self._pace.factor - tickets[0].deadline_s
+
+    def _make_room(self, tickets: list[Ticket], running_s: float) -> None:
+        if self._has_room(tickets):
+            return
+        leaving = self._displaced(tickets)
+        if leaving is None:
+            raise self._full(running_s)
+        self._queue.remove(leaving)
+        for ticket in leaving:
+            ticket.fail(self._full(running_s))
+
+    def _displaced(self, tickets: list[Ticket]) -> list[Ticket] | None:
+        """Less urgent tickets whose room would do; None where it would not."""
+        leaving = []
+        rows = self._queue.work.rows + len(tickets)
+        size = self._queue.work.bytes + _bytes(tickets)
+        for ticket in self._queue.less_urgent(tickets[0].priority):
+            leaving.append(ticket)
+            rows -= 1
+            size -= ticket.size
+            if self._are_within(rows, size):
+                return leaving
+        return None
+
+    def _has_room(self, tickets: list[Ticket]) -> bool:
+        work = self._queue.work
+        return not work.rows or self._are_within(work.rows + len(tickets), work.bytes + _bytes(tickets))
+
+    def _are_within(self, rows: int, size: int) -> bool:
+        return rows <= self._bounds.max_rows and size <= self._bounds.max_bytes
+
+    def _full(self, running_s: float) -> Overloaded:
+        work = self._queue.work
+        wait_s = (running_s + work.seconds(self._cost(), self._limits())) * self._pace.factor
+        return Overloaded(f"the queue is full: {work.rows} sequences wait", wait_s)
+
+
+def _too_late(left_s: float, late_s: float) -> DeadlineUnreachable:
+    return DeadlineUnreachable(
+        f"timeout: {left_s:.3g} s are left, the answer is expected in {left_s + late_s:.3g} s", late_s
+    )
+
+
+def _bytes(tickets: list[Ticket]) -> int:
+    return sum(ticket.size for ticket in tickets)

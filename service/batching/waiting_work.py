@@ -1,0 +1,46 @@
+"""How much waits, in all and by priority: counted as tickets come and go, never by looking through them."""
+
+from __future__ import annotations
+
+from service.batching.cost_model import CostModel
+from service.batching.partition import BatchLimits
+from service.batching.ticket import Ticket
+from service.domain.priority import LOWEST
+
+
+class WaitingWork:
+    """Rows, bytes and steps of waiting tickets."""
+
+    def __init__(self) -> None:
+        self.rows = self.bytes = 0
+        self._by_priority: dict[int, tuple[int, int]] = {}
+
+    def add(self, ticket: Ticket) -> None:
+        self._count(ticket, 1)
+
+    def remove(self, ticket: Ticket) -> None:
+        self._count(ticket, -1)
+
+    def clear(self) -> None:
+        self.rows = self.bytes = 0
+        self._by_priority.clear()
+
+    def seconds(self, cost: CostModel, limits: BatchLimits, priority: int = LOWEST) -> float:
+        """Predicted time to run what waits with `priority` or more urgently."""
+        counted = [count for level, count in self._by_priority.items() if level <= priority]
+        return seconds_of(sum(rows for rows, _ in counted), sum(steps for _, steps in counted), cost, limits)
+
+    def _count(self, ticket: Ticket, by: int) -> None:
+        self.rows += by
+        self.bytes += by * ticket.size
+        rows, steps = self._by_priority.get(ticket.priority, (0, 0))
+        self._by_priority[ticket.priority] = (rows + by, steps + by * ticket.steps)
+
+
+def seconds_of(rows: int, steps: int, cost: CostModel, limits: BatchLimits) -> float:
+    """Predicted time of so many rows with so many steps in all, run in full batches of like lengths."""
+    if not rows:
+        return 0.0
+    mean = steps / rows
+    calls = max(1.0, rows / limits.rows_at(max(1, round(mean))))
+    return calls * (cost.call_s + mean * cost.step_s) + steps * cost.row_step_s
