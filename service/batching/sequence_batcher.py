@@ -94,7 +94,6 @@ class SequenceBatcher:
             tickets = self._halves.pop() if self._halves else self._queue.take(now)
             if not tickets:
                 break
-            self._rules.starts(tickets[0], now)
             self._run(tickets, now)
 
     def _run(self, tickets: list[Ticket], now_s: float) -> None:
@@ -134,6 +133,7 @@ class SequenceBatcher:
         took_s = ended_s - max(started_s, self._ended_s)
         self._ended_s = ended_s
         self._costs.of(outcome.engine).observe(len(tickets), padded_steps, took_s)
+        self._rules.answered(tickets[0], ended_s)
         # The engine gets its next batch before this one is handed out.
         self._dispatch()
         self._out.hand_out(tickets, outcome, padded_steps, ended_s - started_s)
