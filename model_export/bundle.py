@@ -20,6 +20,7 @@ from service.domain.signature import Signature
 from service.domain.tensors import Array
 from service.repository.golden import GoldenVectors, write_golden
 from service.repository.manifest import GOLDEN, MANIFEST, ONNX, PARITY, Manifest, Quality, State, Tolerance
+from service.repository.model_file import look_through
 
 _MOST_GOLDEN_STEPS = 40
 _GOLDEN_COUNT = 3
@@ -70,6 +71,8 @@ def publish(
     try:
         write_onnx(candidate.model, folder / ONNX)
         signature = _signature(candidate)
+        # What a server would not open is not published.
+        look_through((folder / ONNX).read_bytes(), signature, folder / ONNX)
         report, tolerance = _verify(candidate, signature, backend, folder / ONNX, seed)
         (folder / PARITY).write_bytes(orjson.dumps(report.as_dict(), option=orjson.OPT_INDENT_2))
         write_golden(folder, _golden(candidate))

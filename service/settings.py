@@ -16,6 +16,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from service.errors import InvalidSettings
 
 _MIB = 1 << 20
+# What protobuf can read.
+MOST_MODEL_BYTES = 2 * 1024 * _MIB - 1
 PREFIX = "CAROUSEL_"
 
 
@@ -39,6 +41,12 @@ class Settings(BaseSettings):
     plans_dir: Path = Field(default=Path("plans"), description="folder of TensorRT plans built here")
     max_plans_bytes: int = Field(
         default=8 * 1024 * _MIB, ge=0, description="most disk for plans; the least recently used go first"
+    )
+    max_model_bytes: int = Field(
+        default=MOST_MODEL_BYTES,
+        ge=1,
+        le=MOST_MODEL_BYTES,
+        description="largest bundle, all its files together",
     )
     models: Annotated[frozenset[str] | None, NoDecode, BeforeValidator(_listed)] = Field(
         default=None, description="names to serve, with commas between; unset: all"

@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 async def _report(folder: Path, engine: str) -> dict[str, Any]:
     try:
-        bundle = await asyncio.to_thread(read_bundle, folder)
+        bundle = await asyncio.to_thread(read_bundle, folder, Settings().max_model_bytes)
         await _try(bundle, _source(engine))
     except CarouselError as failure:
         return {"ok": False, "error": failure.message}

@@ -44,7 +44,7 @@ class OnnxRuntimeBackend:
         would not run on the GPU that is asked for.
         """
         is_cuda = self._device == "cuda"
-        self._session = create_session(self._runtime, artifact.onnx_path, self._threads, is_cuda)
+        self._session = create_session(self._runtime, artifact, self._threads, is_cuda)
         states = artifact.signature.states
         self._state_inputs = [state.input for state in states]
         self._outputs = [OUTPUT, *(state.output for state in states)]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
+from service.backends.protocol import Artifact
 from service.errors import EngineFailed, InvalidBundle
 
 CUDA = "CUDAExecutionProvider"
 _CPU = "CPUExecutionProvider"
 _WARNING = 3
+_FOLDED_BYTES = str(1 << 26)
 
 # Strings, as the provider takes them. TF32 keeps ten bits of a float32's mantissa. Searching all of cuDNN's
 # convolutions takes seconds, and would be done again for every length and number of rows.
@@ -19,7 +20,7 @@ _CUDA_OPTIONS = {"use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC"}
 _HEAVY = ("LSTM", "GRU", "RNN", "Scan", "Loop", "Conv", "MatMul", "Gemm")
 
 
-def create_session(runtime: Any, path: Path, threads: int, is_cuda: bool) -> Any:
+def create_session(runtime: Any, artifact: Artifact, threads: int, is_cuda: bool) -> Any:
     """A session of the module `runtime`.
 
     Raises InvalidBundle where the file is not a graph ONNX Runtime can run; EngineFailed where the GPU is
@@ -28,12 +29,20 @@ def create_session(runtime: Any, path: Path, threads: int, is_cuda: bool) -> Any
     if is_cuda:
         _prepare_cuda(runtime)
     providers: list[Any] = [(CUDA, _CUDA_OPTIONS), _CPU] if is_cuda else [_CPU]
+    content = artifact.content()
     try:
+        # Without the provider it would start again on the CPU: on a GPU that is found out below.
         session = runtime.InferenceSession(
-            str(path), _options(runtime, threads, is_cuda), providers=providers
+            content,
+            _options(runtime, threads, is_cuda),
+            providers=providers,
+            enable_fallback=int(is_cuda),
         )
     except Exception as failure:
-        raise InvalidBundle(f"{path}: ONNX Runtime cannot load it: {failure}") from failure
+        raise InvalidBundle(f"{artifact.onnx_path}: ONNX Runtime cannot load it: {failure}") from failure
+    # To fall back later it would keep the file in memory.
+    session.disable_fallback()
+    session._model_bytes = None  # noqa: SLF001 - nothing else lets go of it
     if is_cuda:
         _check_on_gpu(session)
     return session
@@ -48,6 +57,10 @@ def _options(runtime: Any, threads: int, is_cuda: bool) -> Any:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     # Lengths and rows change with every batch: a plan per shape would be planned again each time.
     options.enable_mem_pattern = False
+    # Bytes that are looked through as ONNX must not be read as ONNX Runtime's own format.
+    options.add_session_config_entry("session.load_model_format", "ONNX")
+    # What a graph computes from constants is computed once, while the session is made.
+    options.add_session_config_entry("optimization.constant_folding_max_output_size_in_bytes", _FOLDED_BYTES)
     if is_cuda:
         options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
     return options
@@ -71,7 +84,6 @@ def _check_on_gpu(session: Any) -> None:
             f"ONNX Runtime could not start its {CUDA} and took {', '.join(session.get_providers())}: "
             "expected CUDA and cuDNN in the versions it was built for"
         )
-    session.disable_fallback()
     strays = _heavy_nodes_on_the_cpu(session)
     if strays:
         raise EngineFailed(

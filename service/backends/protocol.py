@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from service.domain.batches import Batch, BatchResult
 from service.domain.signature import Signature
+from service.errors import InvalidBundle
 
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A model file on disk and the signature it must have."""
+    """A model file on disk, the signature it must have, and the SHA-256 it had when it was looked through."""
 
     onnx_path: Path
     signature: Signature
+    sha256: str | None = None
+
+    def content(self) -> bytes:
+        """The file's bytes, for a runtime to open: a path could lead it to others than were looked through.
+
+        Raises InvalidBundle where they are not the ones, or cannot be read.
+        """
+        try:
+            content = self.onnx_path.read_bytes()
+        except OSError as failure:
+            raise InvalidBundle(f"{self.onnx_path}: {failure.strerror}") from failure
+        if self.sha256 is not None and hashlib.sha256(content).hexdigest() != self.sha256:
+            raise InvalidBundle(f"{self.onnx_path}: has changed since it was looked through")
+        return content
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _supply(given: argparse.Namespace) -> list[Supplied]:
-    bundle = read_bundle(given.folder)
+    bundle = read_bundle(given.folder, Settings().max_model_bytes)
     device = find_gpu()
     flavour = load_flavour(device)
     lengths = [len(sequence) for sequence in read_golden(given.folder).sequences]

@@ -40,7 +40,7 @@ def build_plan(
     kept; without it, the first that is not refused.
     """
     flavour.check_can_build(request.device, request.targets)
-    onnx_bytes = bundle.artifact.onnx_path.read_bytes()
+    onnx_bytes = bundle.artifact.content()
     built, refusals = [], []
     for route in request.routes:
         try:

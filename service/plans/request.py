@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform
 import sys
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Protocol
 
 from service.domain.signature import Signature
@@ -26,8 +25,7 @@ class _Named(Protocol):
 
 
 class _Graph(Protocol):
-    @property
-    def onnx_path(self) -> Path: ...
+    def content(self) -> bytes: ...
 
     @property
     def signature(self) -> Signature: ...

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import zlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile
+from typing import BinaryIO
 
 import numpy as np
 
 from service.domain.tensors import Array
 from service.errors import InvalidBundle
+from service.repository.archive import check_archive
+from service.repository.files import opened
 from service.repository.manifest import GOLDEN
+
+_MOST_BYTES = 1 << 28
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +38,24 @@ def write_golden(folder: Path, golden: GoldenVectors) -> Path:
 def read_golden(folder: Path) -> GoldenVectors:
     """Read `golden.npz`; a bundle without one has no vectors."""
     path = folder / GOLDEN
-    if not path.exists():
+    if not os.path.lexists(path):
         return GoldenVectors()
     try:
         # NumPy leaves a file open that it fails to read; this one is closed here.
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            count = sum(name.startswith("sequence_") for name in arrays.files)
-            return GoldenVectors(
-                tuple(arrays[f"sequence_{i}"] for i in range(count)),
-                tuple(arrays[f"output_{i}"] for i in range(count)),
-            )
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error) as failure:
+        with opened(path, _MOST_BYTES) as file:
+            check_archive(file, path)
+            return _read(file)
+    except InvalidBundle:
+        raise
+    except Exception as failure:
+        # What zipfile, zlib, ast and NumPy make of damaged bytes is no list that ends.
         raise InvalidBundle(f"{path}: not readable: {failure}") from failure
+
+
+def _read(file: BinaryIO) -> GoldenVectors:
+    with np.load(file, allow_pickle=False) as arrays:
+        count = sum(name.startswith("sequence_") for name in arrays.files)
+        return GoldenVectors(
+            tuple(arrays[f"sequence_{i}"] for i in range(count)),
+            tuple(arrays[f"output_{i}"] for i in range(count)),
+        )

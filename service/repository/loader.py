@@ -39,7 +39,7 @@ class Loader:
     async def load(self, folder: Path) -> ServedModel:
         """Raises InvalidBundle with the reason where the bundle must not be served."""
         loop = asyncio.get_running_loop()
-        bundle = await asyncio.to_thread(read_bundle, folder)
+        bundle = await asyncio.to_thread(read_bundle, folder, self.settings.max_model_bytes)
         golden = await asyncio.to_thread(read_golden, folder)
         manifest = bundle.manifest
         engine = EngineThread(create_backend(self.settings), f"{manifest.name}-{manifest.version}", loop)

@@ -12,12 +12,14 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from service.domain.signature import Readout, Signature, StateSpec
 from service.domain.tensors import Datatype
 from service.errors import InvalidBundle
+from service.repository.files import read_file
 
 MANIFEST = "manifest.json"
 ONNX = "model.onnx"
 PARITY = "parity.json"
 GOLDEN = "golden.npz"
 
+_MOST_BYTES = 1 << 24
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
 _VERSION = r"^[1-9][0-9]{0,17}$"
 _SHA256 = r"^[0-9a-f]{64}$"
@@ -186,9 +188,7 @@ def read_manifest(folder: Path) -> Manifest:
     """Read a bundle's manifest; raises InvalidBundle naming the file and the field."""
     path = folder / MANIFEST
     try:
-        return Manifest.model_validate_json(path.read_bytes())
-    except OSError as failure:
-        raise InvalidBundle(f"{path}: {failure.strerror}") from failure
+        return Manifest.model_validate_json(read_file(path, _MOST_BYTES))
     except ValidationError as failure:
         faults = "; ".join(
             f"{'.'.join(map(str, fault['loc'])) or 'manifest'}: {fault['msg']}" for fault in failure.errors()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from service.backends.protocol import Artifact
 from service.errors import InvalidBundle
+from service.repository.files import check_sha256, read_file
 from service.repository.manifest import MANIFEST, ONNX, Manifest, is_version, read_manifest
+from service.repository.model_file import look_through
+from service.settings import MOST_MODEL_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +23,7 @@ class Bundle:
 
     @property
     def artifact(self) -> Artifact:
-        return Artifact(self.folder / ONNX, self.manifest.signature)
+        return Artifact(self.folder / ONNX, self.manifest.signature, self.manifest.files[ONNX])
 
 
 def bundle_folders(models_dir: Path) -> Iterator[Path]:
@@ -33,8 +35,11 @@ def bundle_folders(models_dir: Path) -> Iterator[Path]:
         yield from sorted(versions, key=lambda path: int(path.name))
 
 
-def read_bundle(folder: Path) -> Bundle:
-    """Read and verify one bundle; raises InvalidBundle naming the file and what is wrong with it."""
+def read_bundle(folder: Path, most_bytes: int = MOST_MODEL_BYTES) -> Bundle:
+    """Read and verify one bundle of at most `most_bytes`, all its files together.
+
+    Raises InvalidBundle naming the file and what is wrong with it.
+    """
     manifest = read_manifest(folder)
     if (manifest.name, manifest.version) != (folder.parent.name, folder.name):
         raise InvalidBundle(
@@ -42,17 +47,17 @@ def read_bundle(folder: Path) -> Bundle:
             f"but lies in {folder.parent.name}/{folder.name}"
         )
     for name, expected in manifest.files.items():
-        _check_file(folder, name, expected)
+        most_bytes -= _check_file(folder, name, expected, most_bytes, manifest)
     return Bundle(folder, manifest)
 
 
-def _check_file(folder: Path, name: str, expected: str) -> None:
+def _check_file(folder: Path, name: str, expected: str, most_bytes: int, manifest: Manifest) -> int:
+    """How many bytes it has; raises InvalidBundle."""
     path = folder / name
     if "\0" in name or path.resolve().parent != folder.resolve():
         raise InvalidBundle(f"{folder / MANIFEST}: files: {name} lies outside the bundle")
-    try:
-        found = hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as failure:
-        raise InvalidBundle(f"{path}: {failure.strerror}") from failure
-    if found != expected:
-        raise InvalidBundle(f"{path}: its SHA-256 is {found}, the manifest says {expected}")
+    content = read_file(path, most_bytes)
+    check_sha256(path, content, expected)
+    if name == ONNX:
+        look_through(content, manifest.signature, path)
+    return len(content)

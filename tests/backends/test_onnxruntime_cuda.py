@@ -18,7 +18,8 @@ from service.domain.batches import Batch
 from service.errors import EngineFailed, EngineOutOfMemory
 
 CPU = "CPUExecutionProvider"
-ARTIFACT = Artifact(Path("model.onnx"), running_sum_signature())
+# A file that is there; the stand-in reads nothing in it.
+ARTIFACT = Artifact(Path(__file__), running_sum_signature())
 BATCH = Batch(np.zeros((1, 1, 2), np.float32), np.ones(1, np.int32), (np.zeros((1, 2), np.float32),))
 
 
@@ -44,7 +45,9 @@ class StandIn:
     def SessionOptions(self) -> SimpleNamespace:  # noqa: N802 - ONNX Runtime's name
         return SimpleNamespace(add_session_config_entry=self.entries.__setitem__)
 
-    def InferenceSession(self, path: str, options: object, providers: list[Any]) -> StandIn:  # noqa: N802
+    def InferenceSession(  # noqa: N802
+        self, content: bytes, options: object, providers: list[Any], enable_fallback: int
+    ) -> StandIn:
         self.events.append("session")
         self.providers = providers
         return self

@@ -15,6 +15,7 @@ from service.backends.protocol import Artifact
 from service.domain.batches import Batch
 from service.domain.signature import Readout
 from service.domain.tensors import Array
+from service.repository.model_file import look_through
 
 LENGTHS = (6, 1, 9, 4)
 TOLERANCE = 1e-5
@@ -61,6 +62,7 @@ class Running:
 def start(imported: ImportedModel, folder: Path) -> Running:
     path = folder / "imported.onnx"
     onnx.save(imported.model, path)
+    look_through(path.read_bytes(), imported.signature, path)
     backend = OnnxRuntimeBackend()
     backend.load(Artifact(path, imported.signature))
     return Running(imported, backend)

@@ -134,7 +134,7 @@ def test_a_graph_that_the_parser_refuses_names_the_node(gait, flavour, monkeypat
 def test_an_input_that_the_manifest_does_not_know_is_refused(gait, letters, flavour):
     mixed = SimpleNamespace(
         manifest=gait.manifest,
-        artifact=SimpleNamespace(onnx_path=letters.artifact.onnx_path, signature=gait.artifact.signature),
+        artifact=SimpleNamespace(content=letters.artifact.content, signature=gait.artifact.signature),
     )
     with pytest.raises(PlanRefused, match=r"input h0_in: the manifest names sequence, lengths, h_in, c_in"):
         build_plan(mixed, request(), flavour)
