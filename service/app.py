@@ -17,12 +17,14 @@ from service.api.front import Front, HotRoute
 from service.api.lifespan import Lifespan
 from service.api.metrics_page import metrics_route
 from service.api.open_inference.infer import InferDoor
+from service.api.open_inference.log_routes import log_routes
 from service.api.open_inference.metadata import metadata_routes
 from service.api.openapi import describe, document_hot_routes
 from service.api.predict import PredictDoor
 from service.backends.daemon_call import called_on_a_daemon
 from service.dashboard.routes import dashboard_routes
 from service.domain.clock import LoopClock
+from service.domain.tracing import BatchObserver
 from service.errors import CarouselError, InvalidBundle
 from service.predictor import Predictor
 from service.repository.acceleration import Accelerator
@@ -32,14 +34,21 @@ from service.repository.registry import Registry
 from service.repository.scanner import bundle_folders
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
+from service.telemetry.tracing import Tracing, tracing_of
 
 _logger = structlog.get_logger()
 
+# What a collector that does not answer may hold up the end.
+_LONGEST_FLUSH_S = 5.0
+
 
 class Carousel:
-    """One server: an ASGI application with its models, and whether it is ready."""
+    """One server: an ASGI application with its models, and whether it is ready.
 
-    def __init__(self, settings: Settings) -> None:
+    `tracing` goes before what the settings ask for.
+    """
+
+    def __init__(self, settings: Settings, tracing: Tracing | None = None) -> None:
         self.settings = settings
         self.metrics = Metrics(CollectorRegistry())
         self.registry = Registry()
@@ -47,6 +56,7 @@ class Carousel:
         self._acceleration: asyncio.Task[None] | None = None
         self.errors = errors = ErrorResponses(self.metrics)
         self._clock = LoopClock()
+        self.tracing = tracing or tracing_of(settings, self._clock)
         self.predictor = predictor = Predictor(self.registry, settings, self._clock)
         self._asgi = Front(
             self._fastapi(errors),
@@ -56,6 +66,7 @@ class Carousel:
             ],
             BodyLimits(settings.max_body_bytes, settings.body_timeout_s),
             errors,
+            self.tracing,
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -74,6 +85,7 @@ class Carousel:
         app.add_exception_handler(HTTPException, errors.handle_http)
         max_rows = self.settings.max_request_rows
         app.include_router(metadata_routes(self.registry, lambda: self.is_ready, max_rows))
+        app.include_router(log_routes())
         app.include_router(metrics_route(self.metrics.registry))
         app.include_router(dashboard_routes(self.registry))
         document_hot_routes(app, self.registry)
@@ -92,10 +104,12 @@ class Carousel:
             self._acceleration.cancel()
             await asyncio.wait([self._acceleration])
         await self.registry.close()
+        if self.tracing is not None:
+            await _closed(self.tracing)
         _logger.info("stopped")
 
     async def _load(self) -> None:
-        loader = Loader(self.settings, self.metrics, self._clock)
+        loader = Loader(self.settings, self.metrics, self._clock, self._batch_observer)
         for folder in self._wanted_folders():
             name, version = folder.parent.name, folder.name
             try:
@@ -117,6 +131,10 @@ class Carousel:
         except Exception:
             _logger.exception("no GPU engines")
 
+    @property
+    def _batch_observer(self) -> BatchObserver | None:
+        return None if self.tracing is None else self.tracing.batches
+
     def _wanted_folders(self) -> list[Path]:
         folders = list(bundle_folders(self.settings.models_dir))
         wanted = self.settings.models
@@ -136,3 +154,11 @@ class Carousel:
     def _set_ready(self, is_ready: bool) -> None:
         self.is_ready = is_ready
         self.metrics.is_ready.set(is_ready)
+
+
+async def _closed(tracing: Tracing) -> None:
+    """Send the last spans, or leave them behind."""
+    try:
+        await asyncio.wait_for(called_on_a_daemon(tracing.close), _LONGEST_FLUSH_S)
+    except TimeoutError:
+        _logger.warning("spans are lost: the collector did not take them", waited_s=_LONGEST_FLUSH_S)

@@ -41,6 +41,8 @@ class Predictor:
         timeout_s = self._timeout_s(request)
         tickets = self._tickets(model, request, arrived_s, arrived_s + timeout_s)
         model.scheduler.submit(tickets)
+        if request.trace is not None:
+            request.trace.accepted(tickets, model.manifest.name, model.manifest.version)
         for ticket in tickets:
             ticket.expiry = self._clock.call_at(ticket.deadline_s, ticket.expire)
         return await _answers(tickets)

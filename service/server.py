@@ -63,7 +63,13 @@ class _Server(uvicorn.Server):
         from service.api.grpc.server import GrpcServer
 
         carousel = self._carousel
-        grpc = GrpcServer(carousel.predictor, carousel.errors, lambda: carousel.is_ready, carousel.settings)
+        grpc = GrpcServer(
+            carousel.predictor,
+            carousel.errors,
+            lambda: carousel.is_ready,
+            carousel.settings,
+            carousel.tracing,
+        )
         try:
             address = await grpc.start(port)
         except Unavailable as failure:

@@ -7,10 +7,11 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from difflib import get_close_matches
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service.errors import InvalidSettings
@@ -28,6 +29,20 @@ def _listed(value: Any) -> Any:
     with suppress(json.JSONDecodeError):
         return json.loads(value)
     return [part.strip() for part in value.split(",") if part.strip()]
+
+
+def _with_its_packages(tracing: str) -> str:
+    needed = {"console": "opentelemetry.sdk", "otlp": "opentelemetry.exporter.otlp.proto.http"}.get(tracing)
+    if needed and not _is_installed(needed):
+        raise ValueError("needs OpenTelemetry: pip install -e '.[otel]' in the clone")
+    return tracing
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return find_spec(package) is not None
+    except ModuleNotFoundError:
+        return False
 
 
 class Settings(BaseSettings):
@@ -105,6 +120,16 @@ class Settings(BaseSettings):
         default="info", pattern="^(debug|info|warning|error)$", description="least severity logged"
     )
     logs_json: bool = Field(default=True, description="log lines as JSON; false for people at a terminal")
+    tracing: Annotated[Literal["off", "otlp", "console"], AfterValidator(_with_its_packages)] = Field(
+        default="off",
+        description="where OpenTelemetry spans go; OTEL_EXPORTER_OTLP_* say how to reach a collector",
+    )
+    trace_share: float = Field(
+        default=1.0,
+        ge=0,
+        le=1,
+        description="share of requests traced where the caller's traceparent does not decide it",
+    )
 
 
 def read_settings(**given: Any) -> Settings:

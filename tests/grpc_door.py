@@ -28,7 +28,11 @@ class GrpcDoor:
         await self.memory.__aenter__()
         carousel = self.memory.carousel
         self.server = GrpcServer(
-            carousel.predictor, carousel.errors, lambda: carousel.is_ready, carousel.settings
+            carousel.predictor,
+            carousel.errors,
+            lambda: carousel.is_ready,
+            carousel.settings,
+            carousel.tracing,
         )
         self.address = await self.server.start(0)
         self.channel = grpc.aio.insecure_channel(self.address)

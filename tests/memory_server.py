@@ -27,6 +27,7 @@ from service.repository.scanner import Bundle
 from service.repository.served_model import ServedModel
 from service.repository.wording import wording_of
 from service.settings import Settings
+from service.telemetry.tracing import Tracing
 
 SYMBOLS = "abcdefgh"
 
@@ -34,8 +35,8 @@ SYMBOLS = "abcdefgh"
 class MemoryServer:
     """Serves `sums` (steps of two numbers, readout last), `running` (every step) and `letters` (text)."""
 
-    def __init__(self, **settings: Any) -> None:
-        self.carousel = Carousel(Settings(**settings))
+    def __init__(self, tracer: Tracing | None = None, **settings: Any) -> None:
+        self.carousel = Carousel(Settings(**settings), tracer)
         self.clock = HurriedClock()
         self.backends = {
             "sums": RunningSumBackend(),
@@ -94,6 +95,7 @@ class MemoryServer:
             QueueBounds(settings.max_waiting_rows, settings.max_waiting_bytes),
             self.clock,
             metrics,
+            self.carousel._batch_observer,
         )
         metrics.waiting.set_function(lambda: scheduler.waiting)
         manifest = manifest_of(name, backend)

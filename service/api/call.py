@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from starlette.types import Receive
 
+from service.domain.tracing import RequestTrace
 from service.errors import BodyTooLarge, ClientGone, DeadlineExceeded, InvalidRequest, UnsupportedMediaType
 
 Headers: TypeAlias = dict[bytes, bytes]
@@ -30,6 +31,7 @@ class Call(NamedTuple):
     headers: Headers
     body: bytes
     is_abandoned: Callable[[], bool]
+    trace: RequestTrace | None = None
 
 
 _JSON: Header = (b"content-type", b"application/json")

@@ -11,10 +11,12 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from service.domain.tracing import RequestTrace
 from service.errors import CarouselError, MethodNotAllowed, Overloaded, refusal_reasons
 from service.telemetry.metrics import Metrics
 
 _logger = structlog.get_logger()
+_GONE = "client_gone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,25 +33,30 @@ class ErrorResponses:
 
     def __init__(self, metrics: Metrics) -> None:
         self._rejected = metrics.rejected
-        for reason in (*refusal_reasons(), "client_gone"):
+        for reason in (*refusal_reasons(), _GONE):
             # A series that starts at zero: a rate over one that appears with its first refusal misses it.
             self._rejected.labels(reason)
 
-    def answer(self, failure: Exception, request_id: str, path: str) -> ErrorAnswer:
+    def answer(
+        self, failure: Exception, request_id: str, path: str, trace: RequestTrace | None = None
+    ) -> ErrorAnswer:
         """What the caller is told; an error we did not foresee is a 500 without its inner words."""
+        reason = failure.reason if isinstance(failure, CarouselError) else CarouselError.reason
+        traced = _refused(trace, reason)
         if not isinstance(failure, CarouselError):
-            _logger.error("request failed", request_id=request_id, path=path, exc_info=failure)
-            self._rejected.labels("internal").inc()
+            _logger.error("request failed", request_id=request_id, path=path, exc_info=failure, **traced)
+            self._rejected.labels(reason).inc()
             return ErrorAnswer(500, [], _body("internal error: see the server's log for this request id"))
-        self._rejected.labels(failure.reason).inc()
+        self._rejected.labels(reason).inc()
         log = _logger.warning if failure.http_status >= 500 else _logger.debug
         log(
             "request refused",
             request_id=request_id,
             path=path,
             status=failure.http_status,
-            reason=failure.reason,
+            reason=reason,
             error=failure.message,
+            **traced,
         )
         headers = []
         if isinstance(failure, Overloaded):
@@ -60,9 +67,10 @@ class ErrorResponses:
             headers.append((b"allow", failure.allowed.encode()))
         return ErrorAnswer(failure.http_status, headers, _body(failure.message))
 
-    def count_departure(self) -> None:
+    def count_departure(self, trace: RequestTrace | None = None) -> None:
         """A client that did not wait for its answer."""
-        self._rejected.labels("client_gone").inc()
+        self._rejected.labels(_GONE).inc()
+        _refused(trace, _GONE)
 
     async def handle_http(self, request: Request, failure: Exception) -> Response:
         """FastAPI's own refusals (unknown path, wrong method), in our form."""
@@ -77,6 +85,14 @@ class ErrorResponses:
         answer = self.answer(failure, request.headers.get("x-request-id", ""), request.url.path)
         headers = {name.decode(): value.decode() for name, value in answer.headers}
         return Response(answer.body, answer.status, headers, media_type="application/json")
+
+
+def _refused(trace: RequestTrace | None, reason: str) -> dict[str, str]:
+    """Tells the request's trace, and gives what its log line says of that."""
+    if trace is None:
+        return {}
+    trace.refused(reason)
+    return {"trace_id": trace.trace_id}
 
 
 def _body(message: str) -> bytes:

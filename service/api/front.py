@@ -5,14 +5,17 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Awaitable, Callable
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.api.call import BodyLimits, Call, Headers, Reply, departure_check, read_body, request_id
 from service.api.encoding import acceptable, deflated, inflated, is_worth_encoding
 from service.api.error_responses import ErrorResponses
+from service.api.traced import REQUEST_ID, http_ended, http_trace
+from service.domain.tracing import RequestTrace
 from service.errors import ClientGone, MethodNotAllowed
+from service.telemetry.tracing import Tracing
 
 Door: TypeAlias = Callable[[Call], Awaitable[Reply]]
 """From a request's bytes to the answer's; raises CarouselError."""
@@ -26,6 +29,21 @@ class HotRoute:
     def __init__(self, prefix: str, suffix: str, door: Door) -> None:
         self.pattern = re.compile(rf"{prefix}/([^/]+){_VERSION}{suffix}")
         self.door = door
+        self._prefix, self._suffix = prefix, suffix
+
+    def template(self, has_version: bool) -> str:
+        """The path with names for what varies."""
+        version = "/versions/{version}" if has_version else ""
+        return f"{self._prefix}/{{model}}{version}{self._suffix}"
+
+
+class Found(NamedTuple):
+    """What a hot path names: the door behind it, the model, maybe a version; and its template."""
+
+    door: Door
+    model: str
+    version: str | None
+    template: str
 
 
 class Front:
@@ -36,12 +54,18 @@ class Front:
     """
 
     def __init__(
-        self, app: ASGIApp, routes: list[HotRoute], limits: BodyLimits, errors: ErrorResponses
+        self,
+        app: ASGIApp,
+        routes: list[HotRoute],
+        limits: BodyLimits,
+        errors: ErrorResponses,
+        tracing: Tracing | None = None,
     ) -> None:
         self._app = app
         self._routes = routes
         self._limits = limits
         self._errors = errors
+        self._tracing = tracing
         # The same few paths come again and again; a bounded memory, since anybody may ask for anything.
         self._find = functools.lru_cache(maxsize=1024)(self._route)
 
@@ -49,42 +73,66 @@ class Front:
         if scope["type"] == "http":
             found = self._find(scope["path"])
             if found is not None:
-                await self._answer(*found, scope, receive, send)
+                if self._tracing is None:
+                    await self._answer(found, scope, receive, send)
+                else:
+                    trace = http_trace(self._tracing, found.template, scope)
+                    await self._traced(trace, found, scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
-    def _route(self, path: str) -> tuple[Door, str, str | None] | None:
-        """The door of a hot path, with the model and the version it names."""
+    def _route(self, path: str) -> Found | None:
         for route in self._routes:
             if match := route.pattern.fullmatch(path):
                 model, version = match.groups()
-                return route.door, model, version
+                return Found(route.door, model, version, route.template(version is not None))
         return None
 
-    async def _answer(
-        self, door: Door, model: str, version: str | None, scope: Scope, receive: Receive, send: Send
+    async def _traced(
+        self, trace: RequestTrace | None, found: Found, scope: Scope, receive: Receive, send: Send
     ) -> None:
+        status = None
+        try:
+            status = await self._answer(found, scope, receive, send, trace)
+        finally:
+            if trace is not None:
+                http_ended(trace, status)
+
+    async def _answer(
+        self, found: Found, scope: Scope, receive: Receive, send: Send, trace: RequestTrace | None = None
+    ) -> int | None:
+        """The status of the answer, None where nobody waited for it."""
         headers = dict(scope["headers"])
         identity = request_id(headers)
+        if trace is not None:
+            trace.note(REQUEST_ID, identity.decode())
         status = 200
         try:
             _check_method(scope["method"])
             # The body has no name here: it is the door's alone, which lets go of it.
-            reply = await door(
-                Call(model, version, headers, await self._body(headers, receive), departure_check(receive))
+            reply = await found.door(
+                Call(
+                    found.model,
+                    found.version,
+                    headers,
+                    await self._body(headers, receive),
+                    departure_check(receive),
+                    trace,
+                )
             )
             if b"accept-encoding" in headers:
                 reply = await _encoded(reply, headers[b"accept-encoding"])
         except ClientGone:
-            self._errors.count_departure()
-            return
+            self._errors.count_departure(trace)
+            return None
         except Exception as failure:  # noqa: BLE001 - the last resort: every request is answered
-            refusal = self._errors.answer(failure, identity.decode(), scope["path"])
+            refusal = self._errors.answer(failure, identity.decode(), scope["path"], trace)
             status, reply = refusal.status, Reply(refusal.body, headers=tuple(refusal.headers))
         length = (b"content-length", str(len(reply.body)).encode())
         start_headers = [reply.content_type, length, (b"x-request-id", identity), *reply.headers]
         await send({"type": "http.response.start", "status": status, "headers": start_headers})
         await send({"type": "http.response.body", "body": reply.body})
+        return status
 
     async def _body(self, headers: Headers, receive: Receive) -> bytes:
         body = await read_body(headers, receive, self._limits)

@@ -52,7 +52,9 @@ def _read(call: Call, model: ServedModel) -> tuple[InferRequest, bool]:
     timeout_s = None if timeout_ms is None else positive_number(timeout_ms, "timeout_ms") / 1000
     priority = _priority(body.get("priority", DEFAULT))
     sequences = _sequences(body, model)
-    request = InferRequest(call.model, sequences, call.version, timeout_s, call.is_abandoned, priority)
+    request = InferRequest(
+        call.model, sequences, call.version, timeout_s, call.is_abandoned, priority, trace=call.trace
+    )
     return request, with_outputs
 
 

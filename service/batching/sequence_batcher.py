@@ -16,6 +16,7 @@ from service.batching.ticket import Ticket
 from service.domain.batches import BatchResult, fits
 from service.domain.clock import Clock
 from service.domain.signature import Signature
+from service.domain.tracing import BatchObserver
 from service.errors import EngineFailed, Unavailable
 from service.telemetry.metrics import ModelMetrics
 
@@ -37,12 +38,14 @@ class SequenceBatcher:
         bounds: QueueBounds,
         clock: Clock,
         metrics: ModelMetrics,
+        observer: BatchObserver | None = None,
     ) -> None:
         self._signature = signature
         self._engine = engine
         self._costs = costs
         self._limits = limits
         self._clock = clock
+        self._observer = observer
         self._queue = LengthQueue(costs.current, limits)
         self._rules = QueueRules(bounds, self._queue, costs.current, limits)
         self._out = HandingOut(signature, metrics, clock)
@@ -125,6 +128,8 @@ class SequenceBatcher:
             outcome = EngineFailed(
                 f"the engine's output, of shape {outcome.output.shape}, is not the batch's"
             )
+        if self._observer is not None:
+            self._observer.batch_ended(tickets, padded_steps, started_s, ended_s, outcome)
         if isinstance(outcome, Exception):
             self._bisect(tickets, outcome)
             self._dispatch()

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from service.domain.priority import DEFAULT
 from service.domain.tensors import Array
+from service.domain.tracing import RequestTrace
 from service.errors import DeadlineExceeded
 
 
@@ -46,6 +47,7 @@ class Ticket:
         "started_s",
         "states",
         "steps",
+        "trace",
     )
 
     def __init__(
@@ -72,6 +74,7 @@ class Ticket:
         # The wait that was foretold when it was queued; 0 where nobody was before it.
         self.foretold_s = 0.0
         self.expiry: asyncio.TimerHandle | None = None
+        self.trace: RequestTrace | None = None
 
     @property
     def is_settled(self) -> bool:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from service.domain.priority import DEFAULT
 from service.domain.tensors import Array
+from service.domain.tracing import RequestTrace
 
 
 class InferRequest(NamedTuple):
@@ -23,6 +24,7 @@ class InferRequest(NamedTuple):
     is_abandoned: Callable[[], bool] | None = None
     priority: int = DEFAULT
     held_bytes: int = 0
+    trace: RequestTrace | None = None
 
 
 class Timings(NamedTuple):

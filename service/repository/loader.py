@@ -18,6 +18,7 @@ from service.batching.queue_rules import QueueBounds
 from service.batching.sequence_batcher import SequenceBatcher
 from service.domain.clock import Clock
 from service.domain.signature import Signature
+from service.domain.tracing import BatchObserver
 from service.plans.plan import Precision
 from service.repository.golden import GoldenVectors, read_golden
 from service.repository.proving import canary_of, prove, tolerance_of, warm
@@ -30,11 +31,15 @@ from service.telemetry.metrics import EngineState, Metrics
 
 @dataclass(frozen=True, slots=True)
 class Loader:
-    """Brings bundles into service with one server's settings, metrics and clock."""
+    """Brings bundles into service with one server's settings, metrics and clock.
+
+    `observer` is shown every batch.
+    """
 
     settings: Settings
     metrics: Metrics
     clock: Clock
+    observer: BatchObserver | None = None
 
     async def load(self, folder: Path) -> ServedModel:
         """Raises InvalidBundle with the reason where the bundle must not be served."""
@@ -80,6 +85,7 @@ class Loader:
             QueueBounds(settings.max_waiting_rows, settings.max_waiting_bytes),
             self.clock,
             metrics,
+            self.observer,
         )
         metrics.waiting.set_function(lambda: scheduler.waiting)
         symbols = manifest.step.symbols or ()

@@ -8,11 +8,12 @@ from typing import Any
 import orjson
 import structlog
 
-_LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+from service.telemetry.log_switches import LogSwitches, SwitchedLogger, switch_logs
 
 
 def configure_logs(level: str, as_json: bool) -> None:
     """Set up structlog for the process; uvicorn's own lines go the same way."""
+    switch_logs(LogSwitches.from_level(level))
     renderer: Any = (
         structlog.processors.JSONRenderer(serializer=_dumps)
         if as_json
@@ -26,13 +27,13 @@ def configure_logs(level: str, as_json: bool) -> None:
             structlog.processors.format_exc_info,
             renderer,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
+        wrapper_class=SwitchedLogger,
         logger_factory=structlog.PrintLoggerFactory(),
         cache_logger_on_first_use=True,
     )
     root = logging.getLogger()
     root.handlers = [_ToStructlog()]
-    root.setLevel(max(_LEVELS[level], logging.WARNING))
+    root.setLevel(logging.WARNING)
 
 
 class _ToStructlog(logging.Handler):

@@ -15,6 +15,7 @@ async def test_every_route_is_documented_with_and_without_a_version():
         for model in ("/v2/models/{model}", "/v2/models/{model}/versions/{version}"):
             assert {f"{model}{suffix}" for suffix in (*ABOUT_A_MODEL, "/infer")} <= set(paths)
             assert all("404" in paths[f"{model}{suffix}"]["get"]["responses"] for suffix in ABOUT_A_MODEL)
+        assert {"get", "post"} == set(paths["/v2/logging"])
         assert {"/v2", "/v2/health/live", "/v2/health/ready", "/v2/models/stats"} <= set(paths)
         assert "ready" in str(paths["/v2/repository/index"]["post"]["requestBody"])
 

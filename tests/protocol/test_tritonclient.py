@@ -30,7 +30,12 @@ async def test_the_server_lists_what_it_does_of_the_protocol():
     async with LiveServer() as server:
         told = await talk(server, lambda client: client.get_server_metadata())
         assert told["name"] == "carousel"
-        assert told["extensions"] == ["binary_tensor_data", "model_configuration", "statistics"]
+        assert told["extensions"] == [
+            "binary_tensor_data",
+            "logging",
+            "model_configuration",
+            "statistics",
+        ]
 
 
 @pytest.mark.parametrize("version", ["", "1"])
@@ -89,7 +94,6 @@ async def test_statistics_come_for_one_version_one_model_or_all():
     [
         lambda client: client.load_model("sums"),
         lambda client: client.unload_model("sums"),
-        lambda client: client.get_log_settings(),
         lambda client: client.get_trace_settings(),
         lambda client: client.get_system_shared_memory_status(),
         lambda client: client.get_cuda_shared_memory_status(),

@@ -7,17 +7,16 @@ import logging
 
 import pytest
 import structlog
+from kept_logs import kept_logs
 
+from service.telemetry.log_switches import LogSwitches, switch_logs
 from service.telemetry.logs import configure_logs
 
 
 @pytest.fixture(autouse=True)
 def restored_logging():
-    root = logging.getLogger()
-    before = root.handlers, root.level
-    yield
-    root.handlers, root.level = before
-    structlog.reset_defaults()
+    with kept_logs():
+        yield
 
 
 def logged(capsys) -> list[dict]:
@@ -63,3 +62,26 @@ def test_people_at_a_terminal_get_plain_lines(capsys):
     configure_logs("info", as_json=False)
     structlog.get_logger().info("listening", address="http://x")
     assert "listening" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("level", ["debug", "info", "warning", "error"])
+def test_each_severity_has_a_switch_that_reaches_loggers_already_made(capsys, level):
+    configure_logs("debug", as_json=True)
+    logger = structlog.get_logger()
+    logger.info("made")
+    switch_logs(LogSwitches(**{name: name == level for name in LogSwitches._fields}))
+    for name in (*LogSwitches._fields, "exception", "warn", "msg", "critical"):
+        getattr(logger, name)("x")
+    logger.bind(of="another").log(logging.INFO, "x")
+    made, *lines = (line["level"] for line in logged(capsys))
+    due = {"debug": 1, "info": 3, "warning": 2, "error": 2}
+    assert made == "info"
+    assert sorted(lines) == sorted([level] * due[level] + ["critical"])
+
+
+def test_the_standard_library_s_lines_are_switched_too(capsys):
+    configure_logs("info", as_json=True)
+    switch_logs(LogSwitches(debug=False, info=True, warning=False, error=True))
+    for level in (logging.WARNING, logging.ERROR, logging.CRITICAL):
+        logging.getLogger("uvicorn").log(level, "x")
+    assert [line["level"] for line in logged(capsys)] == ["error", "critical"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, TypeAlias
 
 import grpc
@@ -12,6 +13,8 @@ from service.api.call import request_id
 from service.api.grpc.in_flight import InFlight
 from service.api.grpc.messages import Message, parsed, request_class
 from service.api.grpc.refusals import Refusals
+from service.api.grpc.traced import rpc_ended, rpc_trace
+from service.telemetry.tracing import Tracing
 
 Answer: TypeAlias = Callable[[Message, float | None], Awaitable[Message]]
 """From a request and the seconds left, None without a deadline, to the response; raises CarouselError."""
@@ -29,22 +32,29 @@ class Calls:
         self._refusals = refusals
         self._in_flight = in_flight
 
-    def unary(self, method: str, answer: Answer) -> grpc.RpcMethodHandler:
-        """One request, one response."""
+    def unary(
+        self, method: str, answer: Callable[..., Awaitable[Message]], tracing: Tracing | None = None
+    ) -> grpc.RpcMethodHandler:
+        """One request, one response; with `tracing`, `answer` is an Answer that takes a `trace` beside."""
         kind = request_class(method)
 
         async def call(body: bytes, context: Any) -> bytes:
             identity = call_id(context)
             context.set_trailing_metadata(((_REQUEST_ID, identity),))
+            trace = None if tracing is None else rpc_trace(tracing, method, context, identity)
+            asked = answer if trace is None else partial(answer, trace=trace)
             with self._in_flight:
                 try:
                     self._in_flight.check_open()
-                    return await _answered(answer, parsed(kind, body), context)
+                    answered = await _answered(asked, parsed(kind, body), context)
+                    if trace is not None:
+                        rpc_ended(trace, grpc.StatusCode.OK)
+                    return answered  # noqa: TRY300
                 except asyncio.CancelledError:
-                    self._refusals.count_cancelled(context.time_remaining(), identity, method)
+                    self._refusals.count_cancelled(context.time_remaining(), identity, method, trace)
                     raise
                 except Exception as failure:  # noqa: BLE001 - the last resort: every request is answered
-                    refusal = self._refusals.refusal(failure, identity, method)
+                    refusal = self._refusals.refusal(failure, identity, method, trace)
                 metadata = ((_REQUEST_ID, identity), *refusal.metadata)
                 await context.abort(refusal.code, refusal.message, metadata)
             raise AssertionError("abort raises")

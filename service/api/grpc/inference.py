@@ -11,6 +11,7 @@ from service.api.open_inference.parameters import answer_parameters, checked_id,
 from service.api.open_inference.sequences import sequences_from
 from service.domain.inference import InferRequest, InferResult
 from service.domain.signature import Signature
+from service.domain.tracing import RequestTrace
 from service.errors import InvalidRequest
 from service.predictor import Predictor
 
@@ -24,7 +25,9 @@ class Inference:
     def __init__(self, predictor: Predictor) -> None:
         self._predictor = predictor
 
-    async def answer(self, message: Message, remaining_s: float | None) -> Message:
+    async def answer(
+        self, message: Message, remaining_s: float | None, trace: RequestTrace | None = None
+    ) -> Message:
         """The response within `remaining_s` and the message's own timeout; raises CarouselError."""
         version = message.model_version or None
         signature = self._predictor.registry.find(message.model_name, version).signature
@@ -36,7 +39,7 @@ class Inference:
         # gRPC keeps the message's bytes until it is answered, and the sequences look into copies of them.
         held_bytes = 2 * message.ByteSize()
         request = InferRequest(
-            message.model_name, sequences, version, timeout_s, None, terms.priority, held_bytes
+            message.model_name, sequences, version, timeout_s, None, terms.priority, held_bytes, trace
         )
         result = await self._predictor.infer(request)
         return _response(identity, result, signature, wanted)

@@ -6,12 +6,15 @@ from collections.abc import Callable
 
 from service.api.grpc.calls import Answer
 from service.api.grpc.messages import Message, message_class
+from service.api.open_inference.log_settings import change_log_settings
 from service.api.open_inference.model_config import model_config
 from service.api.open_inference.model_metadata import model_metadata, server_metadata
 from service.api.open_inference.model_statistics import model_statistics
 from service.api.open_inference.repository_index import repository_index
 from service.repository.readiness import faults
 from service.repository.registry import Registry
+
+_SETTING_FIELDS = {bool: "bool_param", int: "uint32_param", str: "string_param"}
 
 
 class Questions:
@@ -33,6 +36,7 @@ class Questions:
             "ModelConfig": self._model_config,
             "ModelStatistics": self._model_statistics,
             "RepositoryIndex": self._repository_index,
+            "LogSettings": self._log_settings,
         }
 
     async def _server_live(self, _: Message, __: float | None) -> Message:
@@ -71,3 +75,13 @@ class Questions:
     async def _repository_index(self, request: Message, _: float | None) -> Message:
         entries = repository_index(self._registry, self._is_ready(), only_ready=request.ready)
         return message_class("RepositoryIndexResponse")(models=entries)
+
+    async def _log_settings(self, request: Message, _: float | None) -> Message:
+        asked = {
+            name: getattr(value, value.WhichOneof("parameter_choice") or "", None)
+            for name, value in request.settings.items()
+        }
+        response = message_class("LogSettingsResponse")()
+        for name, value in change_log_settings(asked).items():
+            setattr(response.settings[name], _SETTING_FIELDS[type(value)], value)
+        return response

@@ -23,6 +23,7 @@ from service.api.grpc.streams import Streams
 from service.errors import Unavailable
 from service.predictor import Predictor
 from service.settings import Settings
+from service.telemetry.tracing import Tracing
 
 _HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 # Answers on their way out when the last call is done, and watchers of the health, get this long.
@@ -33,18 +34,24 @@ class GrpcServer:
     """`start` on the event loop it is to serve on; `drain`, then `stop` it there."""
 
     def __init__(
-        self, predictor: Predictor, errors: ErrorResponses, is_ready: Callable[[], bool], settings: Settings
+        self,
+        predictor: Predictor,
+        errors: ErrorResponses,
+        is_ready: Callable[[], bool],
+        settings: Settings,
+        tracing: Tracing | None = None,
     ) -> None:
         self._settings = settings
         refusals = Refusals(errors)
         self._in_flight = InFlight()
         inference = Inference(predictor)
-        self._streams = Streams(inference, refusals, self._in_flight)
+        self._streams = Streams(inference, refusals, self._in_flight, tracing)
         self._health = Health(predictor.registry, is_ready)
         self._server = grpc.aio.server(options=_options(settings))
         calls = Calls(refusals, self._in_flight)
         questions = Questions(predictor.registry, is_ready, settings.max_request_rows)
-        self._add_service(calls, questions, inference)
+        infer = calls.unary("ModelInfer", inference.answer, tracing)
+        self._add_service(calls, questions, infer)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         _add_reflection(self._server)
 
@@ -73,9 +80,9 @@ class GrpcServer:
         # Only now: gRPC's own way to refuse a call meanwhile is to cancel it, which tells no client to retry.
         await self._server.stop(_PARTING_S)
 
-    def _add_service(self, calls: Calls, questions: Questions, inference: Inference) -> None:
-        methods = questions.methods() | {"ModelInfer": inference.answer}
-        handlers = {name: calls.unary(name, answer) for name, answer in methods.items()}
+    def _add_service(self, calls: Calls, questions: Questions, infer: grpc.RpcMethodHandler) -> None:
+        handlers = {name: calls.unary(name, answer) for name, answer in questions.methods().items()}
+        handlers["ModelInfer"] = infer
         handlers["ModelStreamInfer"] = self._streams.handler()
         generic = grpc.method_handlers_generic_handler(SERVICE, handlers)
         self._server.add_generic_rpc_handlers((generic,))

@@ -12,6 +12,8 @@ from service.api.grpc.in_flight import InFlight
 from service.api.grpc.inference import Inference
 from service.api.grpc.messages import ModelInferRequest, ModelStreamInferResponse, parsed
 from service.api.grpc.refusals import Refusals
+from service.api.grpc.traced import rpc_ended, rpc_trace
+from service.telemetry.tracing import Tracing
 
 _MOST_AT_ONCE = 64
 _METHOD = "ModelStreamInfer"
@@ -21,10 +23,17 @@ _Answers: TypeAlias = asyncio.Queue[asyncio.Task[bytes] | None]
 class Streams:
     """Requests of one stream run together and may share a batch; a refused one does not end its stream."""
 
-    def __init__(self, inference: Inference, refusals: Refusals, in_flight: InFlight) -> None:
+    def __init__(
+        self,
+        inference: Inference,
+        refusals: Refusals,
+        in_flight: InFlight,
+        tracing: Tracing | None = None,
+    ) -> None:
         self._inference = inference
         self._refusals = refusals
         self._in_flight = in_flight
+        self._tracing = tracing
         self._is_closing = asyncio.Event()
 
     def close(self) -> None:
@@ -51,7 +60,7 @@ class Streams:
         async with asyncio.TaskGroup() as group:
             group.create_task(_write(answers, context))
             while (body := await self._next(context)) is not None:
-                await answers.put(group.create_task(self._answer(body, identity, context.time_remaining())))
+                await answers.put(group.create_task(self._answer(body, identity, context)))
             await answers.put(None)
 
     async def _next(self, context: Any) -> bytes | None:
@@ -69,14 +78,22 @@ class Streams:
         body: bytes = reading.result()
         return body
 
-    async def _answer(self, body: bytes, identity: str, remaining_s: float | None) -> bytes:
+    async def _answer(self, body: bytes, identity: str, context: Any) -> bytes:
         response = ModelStreamInferResponse()
+        tracing, remaining_s = self._tracing, context.time_remaining()
+        trace = None if tracing is None else rpc_trace(tracing, _METHOD, context, identity)
         try:
             request = parsed(ModelInferRequest, body)
             response.infer_response.id = request.id
-            response.infer_response.CopyFrom(await self._inference.answer(request, remaining_s))
+            response.infer_response.CopyFrom(await self._inference.answer(request, remaining_s, trace))
+            if trace is not None:
+                rpc_ended(trace, grpc.StatusCode.OK)
+        except asyncio.CancelledError:
+            if trace is not None:
+                rpc_ended(trace, grpc.StatusCode.CANCELLED)
+            raise
         except Exception as failure:  # noqa: BLE001 - whatever one request meets, the stream goes on
-            response.error_message = self._refusals.refusal(failure, identity, _METHOD).message
+            response.error_message = self._refusals.refusal(failure, identity, _METHOD, trace).message
         serialized: bytes = response.SerializeToString()
         return serialized
 

@@ -66,6 +66,7 @@ def _read(call: Call, signature: Signature) -> Question:
             call.version,
             is_abandoned=call.is_abandoned,
             held_bytes=len(call.body),
+            trace=call.trace,
         )
         return Question(request, all_outputs(signature, is_binary=True), "")
     parsed = parsed_object(call.body if body is None else body.header, _FIELDS)
@@ -75,7 +76,7 @@ def _read(call: Call, signature: Signature) -> Question:
     timeout_s, priority = request_terms(parameters)
     held_bytes = 0 if body is None else len(call.body)
     request = InferRequest(
-        call.model, sequences, call.version, timeout_s, call.is_abandoned, priority, held_bytes
+        call.model, sequences, call.version, timeout_s, call.is_abandoned, priority, held_bytes, call.trace
     )
     return Question(request, wanted, checked_id(parsed.get("id")))
 
