@@ -68,6 +68,7 @@ class _Server(uvicorn.Server):
             carousel.errors,
             lambda: carousel.is_ready,
             carousel.settings,
+            carousel.lifecycle,
             carousel.tracing,
         )
         try:
@@ -100,6 +101,8 @@ class _Server(uvicorn.Server):
         _logger.info("draining", signal=signal.Signals(sig).name)
         self._carousel.drain()
         loop = asyncio.get_running_loop()
+        # A load may take as long as a plan does to build, and whoever waits for it would hold up the end.
+        loop.call_soon_threadsafe(self._carousel.lifecycle.stop_loading)
         if self._grpc is not None:
             loop.call_soon_threadsafe(self._grpc.drain)
         # A balancer needs a moment to see that this server is not ready before connections are refused.

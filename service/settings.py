@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from service.domain.version_policy import version_policies
 from service.errors import InvalidSettings
 
 _MIB = 1 << 20
@@ -29,6 +30,12 @@ def _listed(value: Any) -> Any:
     with suppress(json.JSONDecodeError):
         return json.loads(value)
     return [part.strip() for part in value.split(",") if part.strip()]
+
+
+def _policies(text: str) -> str:
+    """The text as it is; raises ValueError where it names no version policy."""
+    version_policies(text)
+    return text
 
 
 def _with_its_packages(tracing: str) -> str:
@@ -65,6 +72,16 @@ class Settings(BaseSettings):
     )
     models: Annotated[frozenset[str] | None, NoDecode, BeforeValidator(_listed)] = Field(
         default=None, description="names to serve, with commas between; unset: all"
+    )
+    version_policy: Annotated[str, AfterValidator(_policies)] = Field(
+        default="latest",
+        description="versions to serve: latest, latest:N, all or 1,3; or a JSON object by model, * the rest",
+    )
+    watch_s: float | None = Field(
+        default=None, gt=0, description="time between two looks at models_dir for changes; unset: none"
+    )
+    model_control: Literal["keys", "open"] = Field(
+        default="keys", description="who may load and unload: whoever holds an admin key, or everybody"
     )
     host: str = Field(default="127.0.0.1", description="address to listen on")
     port: int = Field(default=8000, ge=0, le=65535, description="port to listen on; 0 takes a free one")

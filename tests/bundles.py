@@ -54,6 +54,16 @@ def publish_bundles(models_dir: Path) -> Path:
     return models_dir
 
 
+def publish_gait(models_dir: Path, seed: int) -> Path:
+    """`gait` 1 with weights of its own; its folder."""
+    torch.set_num_threads(1)
+    torch.manual_seed(seed)
+    random = np.random.default_rng(5)
+    steps = [random.normal(size=(length, 2)).astype(np.float32) for length in (3, 9)]
+    _publish("gait", _GAIT, PeepholeLstm(features=2, hidden=6, classes=3), steps, models_dir)
+    return models_dir / "gait" / "1"
+
+
 def _publish(
     name: str, card: ModelCard, network: SequenceNetwork, examples: list[Array], models_dir: Path
 ) -> None:

@@ -25,3 +25,15 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def models_dir(published: Path, tmp_path: Path) -> Path:
     """A copy of it, to be spoilt."""
     return shutil.copytree(published, tmp_path / "models")
+
+
+@pytest.fixture(scope="session")
+def contents(tmp_path_factory: pytest.TempPathFactory):
+    """Two bundles whose answers tell them apart."""
+    from bundles import publish_gait
+    from changing_models import Contents, learn
+
+    folders = {name: publish_gait(tmp_path_factory.mktemp(name), seed) for name, seed in (("a", 5), ("b", 6))}
+    for name, folder in folders.items():
+        learn(name, folder)
+    return Contents(folders)

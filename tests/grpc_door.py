@@ -32,6 +32,7 @@ class GrpcDoor:
             carousel.errors,
             lambda: carousel.is_ready,
             carousel.settings,
+            carousel.lifecycle,
             carousel.tracing,
         )
         self.address = await self.server.start(0)

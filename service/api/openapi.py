@@ -41,8 +41,13 @@ def describe() -> dict[str, Any]:
 def document_hot_routes(app: FastAPI, registry: Registry) -> None:
     """Make the application's OpenAPI schema include the hot routes."""
     schema_of_routes = app.openapi
+    described = registry.changes
 
     def openapi() -> dict[str, Any]:
+        nonlocal described
+        if described != registry.changes:
+            # Its examples are those of the models that serve.
+            app.openapi_schema, described = None, registry.changes
         if app.openapi_schema is None:
             schema = schema_of_routes()
             models = list(_documentable(registry.models))

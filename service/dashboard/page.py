@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from service.repository.manifest import Manifest
+from service.repository.model_states import IndexEntry, State
 from service.repository.registry import Registry
 from service.repository.served_model import ServedModel
 
@@ -21,10 +22,7 @@ th, td { text-align: left; vertical-align: top; padding: .5rem .75rem; border-bo
 def page(registry: Registry) -> str:
     """What is served now: each model with what it takes, what it gives and how good it is."""
     rows = "".join(_row(model) for model in registry.models)
-    failures = "".join(
-        f'<p class="failed"><strong>{escape(name)}</strong> is not served: {escape(reason)}</p>'
-        for name, reason in registry.failures.items()
-    )
+    failures = "".join(_absent(entry) for entry in registry.index if entry.reason)
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>Carousel</title><style>{_STYLE}</style></head><body>
@@ -35,6 +33,12 @@ def page(registry: Registry) -> str:
 <th>runs on</th><th>measured on sealed test data</th></tr></thead>
 <tbody>{rows}</tbody></table>
 </body></html>"""
+
+
+def _absent(entry: IndexEntry) -> str:
+    name = f"{escape(entry.name)}/{escape(entry.version)}"
+    words = "is served as it was" if entry.state is State.READY else "is not served"
+    return f'<p class="failed"><strong>{name}</strong> {words}: {escape(entry.reason)}</p>'
 
 
 def _row(model: ServedModel) -> str:

@@ -43,11 +43,17 @@ class Loader:
 
     async def load(self, folder: Path) -> ServedModel:
         """Raises InvalidBundle with the reason where the bundle must not be served."""
+        return await self.load_bundle(
+            await asyncio.to_thread(read_bundle, folder, self.settings.max_model_bytes)
+        )
+
+    async def load_bundle(self, bundle: Bundle) -> ServedModel:
+        """The same of a bundle whose files are checked already."""
         loop = asyncio.get_running_loop()
-        bundle = await asyncio.to_thread(read_bundle, folder, self.settings.max_model_bytes)
-        golden = await asyncio.to_thread(read_golden, folder)
+        golden = await asyncio.to_thread(read_golden, bundle.folder)
         manifest = bundle.manifest
-        engine = EngineThread(create_backend(self.settings), f"{manifest.name}-{manifest.version}", loop)
+        backend = await asyncio.to_thread(create_backend, self.settings)
+        engine = EngineThread(backend, f"{manifest.name}-{manifest.version}", loop)
         await asyncio.to_thread(engine.load, bundle.artifact)
         engine.start()
         try:
@@ -87,7 +93,6 @@ class Loader:
             metrics,
             self.observer,
         )
-        metrics.waiting.set_function(lambda: scheduler.waiting)
         symbols = manifest.step.symbols or ()
         return ServedModel(
             bundle=bundle,

@@ -20,7 +20,7 @@ PARITY = "parity.json"
 GOLDEN = "golden.npz"
 
 _MOST_BYTES = 1 << 24
-_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
 _VERSION = r"^[1-9][0-9]{0,17}$"
 _SHA256 = r"^[0-9a-f]{64}$"
 
@@ -126,7 +126,7 @@ class Manifest(_Part):
     """Everything a server must know about a bundle; written last, so a bundle without it does not exist."""
 
     schema_version: Literal[1] = 1
-    name: Annotated[str, StringConstraints(pattern=_NAME)]
+    name: Annotated[str, StringConstraints(pattern=NAME)]
     version: Annotated[str, StringConstraints(pattern=_VERSION)]
     kind: Kind
     task: Task

@@ -14,19 +14,20 @@ _PATIENCE_S = 2.0
 
 async def faults(models: Iterable[ServedModel]) -> dict[str, str]:
     """Why each model that does not answer does not, by `name/version`."""
-    asked = [model for model in models if model.engines.idle_s > _LATELY_S]
-    found = await asyncio.gather(*(_fault(model) for model in asked))
+    # Asked in the same turn as it was looked up: one that leaves meanwhile still answers what it was asked.
+    asked = [(model, _asked(model)) for model in models if model.engines.idle_s > _LATELY_S]
+    found = await asyncio.gather(*(_fault(answer) for _, answer in asked))
     return {
         f"{model.manifest.name}/{model.manifest.version}": fault
-        for model, fault in zip(asked, found, strict=True)
+        for (model, _), fault in zip(asked, found, strict=True)
         if fault
     }
 
 
-async def _fault(model: ServedModel) -> str | None:
-    """Why the model's canary has no answer; None where it has."""
+async def _fault(answer: asyncio.Future[Outcome]) -> str | None:
+    """Why a canary has no answer; None where it has."""
     try:
-        outcome = await asyncio.wait_for(asyncio.shield(_asked(model)), _PATIENCE_S)
+        outcome = await asyncio.wait_for(asyncio.shield(answer), _PATIENCE_S)
     except TimeoutError:
         return f"has not answered within {_PATIENCE_S:g} s"
     if isinstance(outcome, Exception):

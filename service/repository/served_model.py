@@ -40,7 +40,12 @@ class ServedModel:
     def manifest(self) -> Manifest:
         return self.bundle.manifest
 
+    def take_over(self) -> None:
+        """From now on it is this one's queue that the name's gauge shows."""
+        self.metrics.waiting.set_function(lambda: self.scheduler.waiting)
+
     async def close(self) -> None:
         """Finish what was accepted, then release the engines."""
         await self.scheduler.stop()
         await self.engines.stop()
+        self.metrics.release()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.metrics_core import HistogramMetricFamily, Metric
@@ -55,6 +55,13 @@ class LoopHistogram(Collector):
 
     def labels(self, *values: str) -> Observations:
         return self._series.setdefault(values, Observations(self._bounds))
+
+    def remove_by_labels(self, labels: Mapping[str, str]) -> None:
+        """Forget every series with these labels, whatever its others are."""
+        wanted = {self._labels.index(label): value for label, value in labels.items()}
+        for values in list(self._series):
+            if all(values[place] == value for place, value in wanted.items()):
+                del self._series[values]
 
     def describe(self) -> Iterable[Metric]:
         return [HistogramMetricFamily(self._name, self._text, labels=self._labels)]

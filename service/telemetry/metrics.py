@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter as Tally
 from enum import StrEnum
+from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created_metrics
 
@@ -14,6 +16,8 @@ _ROWS = (1, 2, 4, 8, 16, 32, 64, 128)
 _STEPS = (1, 4, 16, 64, 256, 1024, 4096, 16384)
 
 _ERRORS = (1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+
+_Instrument = TypeVar("_Instrument", Counter, Gauge, LoopHistogram)
 
 _MODEL = ("model", "version")
 _DEVICE = (*_MODEL, "device")
@@ -27,13 +31,23 @@ class Metrics:
         # A second series per counter that nobody here asks for.
         disable_created_metrics()  # type: ignore[no-untyped-call]
 
+        self._by_version: list[Counter | Gauge | LoopHistogram] = []
+
+        def kept(instrument: _Instrument, labels: tuple[str, ...]) -> _Instrument:
+            if labels[:2] == _MODEL:
+                self._by_version.append(instrument)
+            return instrument
+
         def counter(name: str, text: str, labels: tuple[str, ...]) -> Counter:
-            return Counter(f"carousel_{name}", text, labels, registry=registry)
+            return kept(Counter(f"carousel_{name}", text, labels, registry=registry), labels)
+
+        def gauge(name: str, text: str, labels: tuple[str, ...]) -> Gauge:
+            return kept(Gauge(f"carousel_{name}", text, labels, registry=registry), labels)
 
         def histogram(
             name: str, text: str, labels: tuple[str, ...], buckets: tuple[float, ...]
         ) -> LoopHistogram:
-            return LoopHistogram(f"carousel_{name}", text, labels, buckets, registry)
+            return kept(LoopHistogram(f"carousel_{name}", text, labels, buckets, registry), labels)
 
         self.sequences = counter("sequences_total", "Sequences computed.", _DEVICE)
         self.steps = counter("steps_total", "Time steps of computed sequences.", _DEVICE)
@@ -46,19 +60,14 @@ class Metrics:
         self.batch_rows = histogram("batch_rows", "Sequences that ran together.", _DEVICE, _ROWS)
         self.sequence_steps = histogram("sequence_steps", "Length of a sequence.", _MODEL, _STEPS)
         self.rejected = counter("rejected_total", "Requests not answered, by reason.", ("reason",))
-        self.waiting = Gauge(
-            "carousel_waiting_sequences", "Sequences in the queue.", _MODEL, registry=registry
-        )
+        self.waiting = gauge("waiting_sequences", "Sequences in the queue.", _MODEL)
         self.failovers = counter(
             "failovers_total",
             "Batches that one engine failed and another answered.",
             (*_MODEL, "from_device", "to_device", "reason"),
         )
-        self.engine_state = Gauge(
-            "carousel_engine_state",
-            "1 for the state an engine is in.",
-            (*_MODEL, "engine", "state"),
-            registry=registry,
+        self.engine_state = gauge(
+            "engine_state", "1 for the state an engine is in.", (*_MODEL, "engine", "state")
         )
         self.shadow_error = histogram(
             "shadow_error", "Largest difference between two devices' answers.", _MODEL, _ERRORS
@@ -67,16 +76,31 @@ class Metrics:
             "shadow_mismatches_total", "Sequences that two devices answered differently.", _MODEL
         )
         self.shadow_failures = counter("shadow_failures_total", "Shadow runs without an answer.", _MODEL)
-        self.speedup = Gauge(
-            "carousel_speedup_ratio",
-            "CPU seconds per GPU second, over the same batches.",
-            _MODEL,
-            registry=registry,
+        self.speedup = gauge("speedup_ratio", "CPU seconds per GPU second, over the same batches.", _MODEL)
+        self.model_loads = counter(
+            "model_loads_total", "Attempts to load a version, by result.", ("model", "result")
         )
+        self.model_load_seconds = gauge("model_load_seconds", "From files to proved and warm.", _MODEL)
         self.is_ready = Gauge("carousel_ready", "1 from loaded to draining.", registry=registry)
 
+        self._in_use: Tally[tuple[str, str]] = Tally()
+
     def for_model(self, name: str, version: str) -> ModelMetrics:
+        """The version's instruments; what comes after another of its name and number counts on."""
+        self._in_use[name, version] += 1
         return ModelMetrics(self, name, version)
+
+    def release(self, name: str, version: str) -> None:
+        """A version has ended; its series end with the last of its name and number."""
+        self._in_use[name, version] -= 1
+        if self._in_use[name, version] <= 0:
+            del self._in_use[name, version]
+            for instrument in self._by_version:
+                instrument.remove_by_labels({"model": name, "version": version})
+
+    def forget(self, name: str) -> None:
+        """A model is gone from the disk, and nobody will load it."""
+        self.model_loads.remove_by_labels({"model": name})
 
 
 class ModelMetrics:
@@ -93,6 +117,9 @@ class ModelMetrics:
         self._sequence_steps = metrics.sequence_steps.labels(*self._labels)
         self.request_seconds = metrics.request_seconds.labels(*self._labels)
         self.waiting = metrics.waiting.labels(*self._labels)
+
+    def release(self) -> None:
+        self._metrics.release(*self._labels)
 
     def batch_ran(
         self, device: str, compute_s: float, padded_steps: int, steps: list[int], waits_s: list[float]

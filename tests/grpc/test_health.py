@@ -30,6 +30,14 @@ async def test_health_follows_readiness(service):
         assert (await health.Check(request)).status == NOT_SERVING
         assert not (await door.ask("ServerReady")).ready
         assert not (await door.ask("ModelReady", name="sums")).ready
+
+
+@on_a_loop
+async def test_a_model_that_does_not_serve_is_not_ready_and_no_error():
+    async with GrpcDoor() as door:
+        door.memory.carousel.registry.add_failure("broken", "1", "its file is torn")
+        for name in ("nobody", "broken"):
+            assert not (await door.ask("ModelReady", name=name)).ready
         assert (await door.ask("ServerLive")).live
 
 

@@ -198,7 +198,7 @@ async def test_an_error_nobody_foresaw_is_internal_without_its_inner_words(monke
         assert refusal.details().startswith("internal error: see the server's log")
 
 
-@pytest.mark.parametrize("method", ["ModelReady", "ModelMetadata", "ModelConfig", "ModelStatistics"])
+@pytest.mark.parametrize("method", ["ModelMetadata", "ModelConfig", "ModelStatistics"])
 @on_a_loop
 async def test_a_question_about_a_model_that_is_not_there_is_refused_by_name(method):
     async with GrpcDoor() as door:

@@ -34,6 +34,8 @@ async def test_the_server_lists_what_it_does_of_the_protocol():
             "binary_tensor_data",
             "logging",
             "model_configuration",
+            "model_repository",
+            "model_repository(unload_dependents)",
             "statistics",
         ]
 
@@ -92,8 +94,6 @@ async def test_statistics_come_for_one_version_one_model_or_all():
 @pytest.mark.parametrize(
     "ask",
     [
-        lambda client: client.load_model("sums"),
-        lambda client: client.unload_model("sums"),
         lambda client: client.get_trace_settings(),
         lambda client: client.get_system_shared_memory_status(),
         lambda client: client.get_cuda_shared_memory_status(),

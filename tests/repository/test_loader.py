@@ -54,7 +54,7 @@ async def test_the_latest_version_answers_unless_another_is_named(models_dir):
     for version in ("2", "10"):
         folder = shutil.copytree(models_dir / "gait" / "1", models_dir / "gait" / version)
         seal(folder, version=version)
-    async with serving(models_dir) as client:
+    async with serving(models_dir, version_policy="all") as client:
         for path, version in (("gait", "10"), ("gait/versions/2", "2")):
             answer = await client.post(f"/predict/{path}", json={"sequence": [[1, 2]]})
             assert answer.json()["version"] == version

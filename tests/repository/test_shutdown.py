@@ -56,7 +56,9 @@ class Source:
 
 async def accelerated(server: MemoryServer, source: object, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(app_module, "engine_sources", lambda _settings: [source])
-    server.carousel._acceleration = asyncio.create_task(server.carousel._accelerate())
+    server.carousel.acceleration.begin()
+    for model in server.carousel.registry.models:
+        server.carousel.acceleration.add(model)
 
 
 @on_a_loop
@@ -116,7 +118,8 @@ async def test_acceleration_that_fails_before_it_begins_is_told(monkeypatch, cap
             raise OSError("the driver's library is torn")
 
         monkeypatch.setattr(app_module, "engine_sources", breaks)
-        await server.carousel._accelerate()
+        server.carousel.acceleration.begin()
+        await server.carousel.acceleration.add(server.carousel.registry.find("sums"))
     assert "the driver's library is torn" in capsys.readouterr().out
 
 

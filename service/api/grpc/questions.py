@@ -11,6 +11,7 @@ from service.api.open_inference.model_config import model_config
 from service.api.open_inference.model_metadata import model_metadata, server_metadata
 from service.api.open_inference.model_statistics import model_statistics
 from service.api.open_inference.repository_index import repository_index
+from service.errors import NotFound, Unavailable
 from service.repository.readiness import faults
 from service.repository.registry import Registry
 
@@ -47,7 +48,11 @@ class Questions:
         return message_class("ServerReadyResponse")(ready=is_ready)
 
     async def _model_ready(self, request: Message, _: float | None) -> Message:
-        self._registry.find(request.name, request.version or None)
+        """False for whatever does not serve: clients that wait for a model ask until it does."""
+        try:
+            self._registry.find(request.name, request.version or None)
+        except (NotFound, Unavailable):
+            return message_class("ModelReadyResponse")(ready=False)
         return message_class("ModelReadyResponse")(ready=self._is_ready())
 
     async def _server_metadata(self, _: Message, __: float | None) -> Message:
@@ -60,7 +65,8 @@ class Questions:
 
     async def _model_config(self, request: Message, _: float | None) -> Message:
         model = self._registry.find(request.name, request.version or None)
-        return message_class("ModelConfigResponse")(config=model_config(model, self._max_rows))
+        config = model_config(model, self._registry.policy(request.name), self._max_rows)
+        return message_class("ModelConfigResponse")(config=config)
 
     async def _model_statistics(self, request: Message, _: float | None) -> Message:
         if request.name:

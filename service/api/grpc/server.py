@@ -12,16 +12,18 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from service.api.error_responses import ErrorResponses
-from service.api.grpc.calls import Calls
+from service.api.grpc.calls import Answer, Calls
 from service.api.grpc.health import Health
 from service.api.grpc.in_flight import InFlight
 from service.api.grpc.inference import Inference
 from service.api.grpc.messages import POOL, SERVICE
+from service.api.grpc.model_control import ModelControl
 from service.api.grpc.questions import Questions
 from service.api.grpc.refusals import Refusals
 from service.api.grpc.streams import Streams
 from service.errors import Unavailable
 from service.predictor import Predictor
+from service.repository.lifecycle import Lifecycle
 from service.settings import Settings
 from service.telemetry.tracing import Tracing
 
@@ -39,6 +41,7 @@ class GrpcServer:
         errors: ErrorResponses,
         is_ready: Callable[[], bool],
         settings: Settings,
+        lifecycle: Lifecycle,
         tracing: Tracing | None = None,
     ) -> None:
         self._settings = settings
@@ -51,7 +54,7 @@ class GrpcServer:
         calls = Calls(refusals, self._in_flight)
         questions = Questions(predictor.registry, is_ready, settings.max_request_rows)
         infer = calls.unary("ModelInfer", inference.answer, tracing)
-        self._add_service(calls, questions, infer)
+        self._add_service(calls, questions.methods() | ModelControl(lifecycle).methods(), infer)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         _add_reflection(self._server)
 
@@ -80,8 +83,8 @@ class GrpcServer:
         # Only now: gRPC's own way to refuse a call meanwhile is to cancel it, which tells no client to retry.
         await self._server.stop(_PARTING_S)
 
-    def _add_service(self, calls: Calls, questions: Questions, infer: grpc.RpcMethodHandler) -> None:
-        handlers = {name: calls.unary(name, answer) for name, answer in questions.methods().items()}
+    def _add_service(self, calls: Calls, methods: dict[str, Answer], infer: grpc.RpcMethodHandler) -> None:
+        handlers = {name: calls.unary(name, answer) for name, answer in methods.items()}
         handlers["ModelInfer"] = infer
         handlers["ModelStreamInfer"] = self._streams.handler()
         generic = grpc.method_handlers_generic_handler(SERVICE, handlers)

@@ -111,7 +111,7 @@ def _add_extension_routes(
         "/models/{model}/versions/{version}/config", summary="The same of one version", responses=_UNKNOWN
     )
     async def config(model: str, version: str | None = None) -> dict[str, Any]:
-        return model_config(registry.find(model, version), max_rows)
+        return model_config(registry.find(model, version), registry.policy(model), max_rows)
 
     @router.post(
         "/repository/index",

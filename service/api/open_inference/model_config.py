@@ -6,11 +6,12 @@ from typing import Any
 
 from service.api.open_inference.model_metadata import PLATFORM, input_tensors, output_tensors
 from service.domain.signature import LENGTHS
+from service.domain.version_policy import VersionPolicy
 from service.repository.manifest import ONNX
 from service.repository.served_model import ServedModel
 
 
-def model_config(model: ServedModel, max_rows: int) -> dict[str, Any]:
+def model_config(model: ServedModel, policy: VersionPolicy, max_rows: int) -> dict[str, Any]:
     """ModelConfig as plain values; `max_rows` is the most rows of one request.
 
     Shapes are without the batch, as the protocol has them where `max_batch_size` is above 0. There is no
@@ -22,7 +23,7 @@ def model_config(model: ServedModel, max_rows: int) -> dict[str, Any]:
         "name": model.manifest.name,
         "platform": PLATFORM,
         "backend": model.engines.capability.engine,
-        "version_policy": {"all": {}},
+        "version_policy": policy.as_config(),
         "max_batch_size": max_rows,
         "input": [_input(tensor) for tensor in input_tensors(signature)],
         "output": [_tensor(tensor) for tensor in output_tensors(signature)],

@@ -8,7 +8,14 @@ from typing import Any
 from service.domain.signature import LENGTHS, OUTPUT, SEQUENCE, Signature
 
 PLATFORM = "onnx_onnxv1"
-EXTENSIONS = ("binary_tensor_data", "logging", "model_configuration", "statistics")
+EXTENSIONS = (
+    "binary_tensor_data",
+    "logging",
+    "model_configuration",
+    "model_repository",
+    "model_repository(unload_dependents)",
+    "statistics",
+)
 _ANY = -1
 
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+from service.repository.model_states import IndexEntry, State
 from service.repository.registry import Registry
+
+_LEAVING = "the server is loading or draining"
 
 
 def repository_index(registry: Registry, is_ready: bool, only_ready: bool = False) -> list[dict[str, str]]:
     """RepositoryIndex's entries as plain values; `is_ready` is the server's."""
-    state, reason = ("READY", "") if is_ready else ("UNAVAILABLE", "the server is loading or draining")
-    served = [_entry(model.manifest.name, model.manifest.version, state, reason) for model in registry.models]
-    refused = []
-    for key, failure in registry.failures.items():
-        name, _, version = key.rpartition("/")
-        refused.append(_entry(name, version, "UNAVAILABLE", failure))
-    entries = sorted([*served, *refused], key=lambda entry: (entry["name"], int(entry["version"])))
-    return [entry for entry in entries if entry["state"] == "READY" or not only_ready]
+    entries = (entry if is_ready else _unready(entry) for entry in registry.index)
+    return [entry._asdict() for entry in entries if entry.state is State.READY or not only_ready]
 
 
-def _entry(name: str, version: str, state: str, reason: str) -> dict[str, str]:
-    return {"name": name, "version": version, "state": state, "reason": reason}
+def _unready(entry: IndexEntry) -> IndexEntry:
+    if entry.state is not State.READY:
+        return entry
+    return entry._replace(state=State.UNAVAILABLE, reason=_LEAVING)

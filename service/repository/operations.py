@@ -1,0 +1,43 @@
+"""Work on models that ends with the server, not with who asked for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+from service.errors import Unavailable
+
+
+class Operations:
+    """What is being loaded and unloaded just now."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.is_closing = False
+
+    def begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def done(self, work: Coroutine[Any, Any, None]) -> None:
+        """Wait for work, which goes on where the caller leaves; raises Unavailable where the server does."""
+        if not self.is_closing:
+            task = self.begin(work)
+            await asyncio.wait([task])
+            if not task.cancelled():
+                return task.result()
+        work.close()
+        raise Unavailable("the server is draining: it loads and unloads no more")
+
+    def cancel(self) -> None:
+        """End what runs, and begin nothing more for those who ask."""
+        self.is_closing = True
+        for task in self._tasks:
+            task.cancel()
+
+    async def all_ended(self) -> None:
+        if self._tasks:
+            await asyncio.wait(self._tasks)
