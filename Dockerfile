@@ -35,9 +35,10 @@ WORKDIR /tmp
 USER 10001:10001
 EXPOSE 8000
 STOPSIGNAL SIGTERM
-# Without a proxy, whatever the environment says: the server is in this container.
+# Without a proxy and whoever signed the certificate: the server is in this container. Where clients need
+# certificates of their own, CAROUSEL_HEALTH_PORT gives this question a port that asks for none.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 \
-    CMD ["python", "-ISc", "import os; from urllib.request import ProxyHandler, build_opener; build_opener(ProxyHandler({})).open('http://127.0.0.1:' + os.environ['CAROUSEL_PORT'] + '/v2/health/ready', timeout=2)"]
+    CMD ["python", "-ISc", "import os, ssl; from urllib.request import HTTPSHandler, ProxyHandler, build_opener; own = os.environ.get('CAROUSEL_HEALTH_PORT'); tls = not own and os.environ.get('CAROUSEL_TLS_CERTIFICATE'); build_opener(ProxyHandler({}), HTTPSHandler(context=ssl._create_unverified_context())).open(('https' if tls else 'http') + '://127.0.0.1:' + (own or os.environ['CAROUSEL_PORT']) + '/v2/health/ready', timeout=2)"]
 # Not `carousel serve`: its banner is for people, and these logs are one JSON object a line.
 ENTRYPOINT ["python", "-m", "service"]
 

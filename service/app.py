@@ -11,9 +11,13 @@ from prometheus_client import CollectorRegistry
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
+from service.admission.admission import Admission
+from service.admission.roles import Role
 from service.api.call import BodyLimits
+from service.api.cors import with_cors
 from service.api.error_responses import ErrorResponses
 from service.api.front import Front, HotRoute
+from service.api.guard import Guard
 from service.api.lifespan import Lifespan
 from service.api.metrics_page import metrics_route
 from service.api.open_inference.infer import InferDoor
@@ -63,16 +67,20 @@ class Carousel:
         self.predictor = predictor = Predictor(self.registry, settings, self._clock)
         self.acceleration = AccelerationQueue(self._engine_sources, self._clock, settings.engine_stall_s)
         self.lifecycle = self._lifecycle()
-        self._asgi = Front(
-            self._fastapi(errors),
+        self.admission = admission = Admission(settings, self.metrics.admitted)
+        body_limits = BodyLimits(settings.max_body_bytes, settings.body_timeout_s)
+        front = Front(
+            Guard(self._fastapi(errors), admission, body_limits, errors),
             [
                 HotRoute("/predict", "", PredictDoor(predictor)),
                 HotRoute("/v2/models", "/infer", InferDoor(predictor)),
             ],
-            BodyLimits(settings.max_body_bytes, settings.body_timeout_s),
+            body_limits,
             errors,
             self.tracing,
+            admission.guarding(Role.INFER),
         )
+        self._asgi = with_cors(front, settings.cors_origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -88,6 +96,7 @@ class Carousel:
         app = FastAPI(**describe())
         app.add_exception_handler(CarouselError, errors.handle)
         app.add_exception_handler(HTTPException, errors.handle_http)
+        app.add_exception_handler(Exception, errors.handle)
         max_rows = self.settings.max_request_rows
         app.include_router(metadata_routes(self.registry, lambda: self.is_ready, max_rows))
         app.include_router(model_control_routes(self.lifecycle))

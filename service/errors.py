@@ -4,11 +4,18 @@ CarouselError
 ├── InvalidRequest             400  INVALID_ARGUMENT    malformed, wrong shape or type, not finite
 │   ├── UnsupportedMediaType   415  INVALID_ARGUMENT    a content type this door cannot read
 │   └── BodyTooLarge           413  RESOURCE_EXHAUSTED  more bytes or steps than the server takes
+├── Unauthenticated            401  UNAUTHENTICATED     no key, an unknown one, or one that has expired
+├── Forbidden                  403  PERMISSION_DENIED   the caller is known, but may not do this
 ├── NotFound                   404  NOT_FOUND           no such model, version or session
 ├── MethodNotAllowed           405  UNIMPLEMENTED       the path exists, but not for this method
+├── HeaderTimeout              408  DEADLINE_EXCEEDED   a header that did not arrive in time
+├── HeaderTooLarge             431  RESOURCE_EXHAUSTED  more header fields or bytes than the server takes
 ├── Overloaded                 429  RESOURCE_EXHAUSTED  the queue is full; says when to come back
 │   └── DeadlineUnreachable    429  RESOURCE_EXHAUSTED  what waits before it takes longer than the caller does
+│   ├── RateLimited            429  RESOURCE_EXHAUSTED  the caller's requests per second are used up
+│   └── TooManyConcurrent      429  RESOURCE_EXHAUSTED  the caller has too many requests being answered
 ├── Unavailable                503  UNAVAILABLE         loading, draining, or no healthy engine
+│   └── TooManyConnections     503  UNAVAILABLE         no connection is left; says when to come back
 ├── DeadlineExceeded           504  DEADLINE_EXCEEDED   not answered in the time the caller gave
 ├── EngineFailed               500  INTERNAL            the engine could not run this sequence
 │   └── EngineOutOfMemory      500  INTERNAL            the device has no room for it; a smaller batch may fit
@@ -53,6 +60,30 @@ class BodyTooLarge(InvalidRequest):
     reason = "too_large"
 
 
+class Unauthenticated(CarouselError):
+    http_status = 401
+    grpc_code = "UNAUTHENTICATED"
+    reason = "unauthenticated"
+
+
+class Forbidden(CarouselError):
+    http_status = 403
+    grpc_code = "PERMISSION_DENIED"
+    reason = "forbidden"
+
+
+class HeaderTimeout(CarouselError):
+    http_status = 408
+    grpc_code = "DEADLINE_EXCEEDED"
+    reason = "header_timeout"
+
+
+class HeaderTooLarge(CarouselError):
+    http_status = 431
+    grpc_code = "RESOURCE_EXHAUSTED"
+    reason = "header_too_large"
+
+
 class NotFound(CarouselError):
     http_status = 404
     grpc_code = "NOT_FOUND"
@@ -83,10 +114,23 @@ class DeadlineUnreachable(Overloaded):
     reason = "deadline_unreachable"
 
 
+class RateLimited(Overloaded):
+    reason = "rate_limited"
+
+
+class TooManyConcurrent(Overloaded):
+    reason = "too_many_concurrent"
+
+
 class Unavailable(CarouselError):
     http_status = 503
     grpc_code = "UNAVAILABLE"
     reason = "unavailable"
+
+
+class TooManyConnections(Unavailable):
+    reason = "too_many_connections"
+    retry_after_s: ClassVar[float] = 1.0
 
 
 class DeadlineExceeded(CarouselError):

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import signal
 import socket
+import ssl
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,8 +16,10 @@ from typing import TYPE_CHECKING, NoReturn
 import structlog
 import uvicorn
 
+from service.api.http_server import HealthPort, http_config
+from service.api.tls import serving_context, tls_files
 from service.app import Carousel
-from service.errors import Unavailable
+from service.errors import InvalidSettings, Unavailable
 from service.settings import Settings, unknown_settings
 from service.telemetry.logs import configure_logs
 
@@ -32,20 +35,29 @@ class _Server(uvicorn.Server):
     """uvicorn, but told to stop it first says 'not ready', and it ends with exit status 0."""
 
     def __init__(
-        self, config: uvicorn.Config, carousel: Carousel, on_listening: Callable[[str], None]
+        self,
+        config: uvicorn.Config,
+        carousel: Carousel,
+        on_listening: Callable[[str], None],
+        tls: ssl.SSLContext | None,
     ) -> None:
         super().__init__(config)
+        self._tls = tls
+        self._health = HealthPort(carousel, carousel.settings, carousel.errors)
         self._carousel = carousel
         self._on_listening = on_listening
         self._grpc: GrpcServer | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self.config.ssl = self._tls
         await super().startup(sockets)
         await self._listen_for_grpc()
+        await self._listen_for_health()
         _spare_the_collector()
         if self.started:
             host, port = self.servers[0].sockets[0].getsockname()[:2]
-            address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+            scheme = "http" if self._tls is None else "https"
+            address = f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
             _logger.info("listening", address=address)
             self._on_listening(address)
 
@@ -53,6 +65,7 @@ class _Server(uvicorn.Server):
         # Before the models are closed, which the rest of the shutdown does.
         if self._grpc is not None:
             await self._grpc.stop()
+        self._health.stop()
         await super().shutdown(sockets)
 
     async def _listen_for_grpc(self) -> None:
@@ -69,6 +82,7 @@ class _Server(uvicorn.Server):
             lambda: carousel.is_ready,
             carousel.settings,
             carousel.lifecycle,
+            carousel.admission,
             carousel.tracing,
         )
         try:
@@ -77,6 +91,16 @@ class _Server(uvicorn.Server):
             await self._give_up(failure.message)
         self._grpc = grpc
         _logger.info("listening for gRPC", address=address)
+
+    async def _listen_for_health(self) -> None:
+        port = self._carousel.settings.health_port
+        if port is None:
+            return
+        try:
+            host, port = await self._health.start(port)
+        except Unavailable as failure:
+            await self._give_up(failure.message)
+        _logger.info("listening for health", address=f"{host}:{port}")
 
     async def _give_up(self, reason: str) -> NoReturn:
         _logger.error("could not start", error=reason)
@@ -131,23 +155,14 @@ def serve(settings: Settings, on_listening: Callable[[Carousel, str], None] = _s
     configure_logs(settings.log_level, settings.logs_json)
     for name, meant in unknown_settings().items():
         _logger.warning("no such setting", name=name, meant=meant)
-    carousel = Carousel(settings)
-    config = uvicorn.Config(
-        carousel,
-        host=settings.host,
-        port=settings.port,
-        loop="uvloop",
-        http="httptools",
-        ws="none",
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        date_header=False,
-        timeout_keep_alive=75,
-    )
-    server = _Server(config, carousel, lambda address: on_listening(carousel, address))
+    try:
+        carousel, tls = Carousel(settings), tls_files(settings)
+        context = None if tls is None else serving_context(tls)
+    except InvalidSettings as failure:
+        _logger.error("could not start", error=failure.message)  # noqa: TRY400 - a sentence says it
+        return 1
+    config = http_config(carousel, settings, carousel.errors)
+    server = _Server(config, carousel, lambda address: on_listening(carousel, address), context)
     try:
         server.run()
     except SystemExit:

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service.domain.version_policy import version_policies
@@ -21,6 +21,7 @@ _MIB = 1 << 20
 # What protobuf can read.
 MOST_MODEL_BYTES = 2 * 1024 * _MIB - 1
 PREFIX = "CAROUSEL_"
+_UNQUOTED = f"{PREFIX}API_KEYS"
 
 
 def _listed(value: Any) -> Any:
@@ -80,9 +81,6 @@ class Settings(BaseSettings):
     watch_s: float | None = Field(
         default=None, gt=0, description="time between two looks at models_dir for changes; unset: none"
     )
-    model_control: Literal["keys", "open"] = Field(
-        default="keys", description="who may load and unload: whoever holds an admin key, or everybody"
-    )
     host: str = Field(default="127.0.0.1", description="address to listen on")
     port: int = Field(default=8000, ge=0, le=65535, description="port to listen on; 0 takes a free one")
     grpc_port: int | None = Field(
@@ -128,6 +126,63 @@ class Settings(BaseSettings):
         default=30.0, gt=0, description="time to answer where the caller names none"
     )
     body_timeout_s: float = Field(default=20.0, gt=0, description="time a client has to send its body")
+    api_keys_file: Path | None = Field(
+        default=None, description="TOML file of API keys, read again when it changes; unset: no keys"
+    )
+    api_keys: SecretStr = Field(
+        default=SecretStr(""),
+        description="further API keys, name:role:sha256 with semicolons between; role: infer or admin",
+    )
+    model_control: Literal["keys", "open"] = Field(
+        default="keys", description="who may load and unload: whoever holds an admin key, or everybody"
+    )
+    open_pages: bool = Field(
+        default=True, description="whether /metrics, /docs, /openapi.json and the page need no API key"
+    )
+    requests_per_s: float | None = Field(
+        default=None, gt=0, description="requests a second of a key, or of all without one; unset: any"
+    )
+    request_burst: int | None = Field(
+        default=None, ge=1, description="requests that may come at once; unset: a second's worth"
+    )
+    concurrent_requests: int | None = Field(
+        default=None, ge=1, description="requests of a key being answered at a time; unset: any number"
+    )
+    max_header_bytes: int = Field(
+        default=64 * 1024, ge=1024, description="largest request header; over gRPC, largest metadata"
+    )
+    max_headers: int = Field(default=100, ge=1, description="most fields in a request header")
+    header_timeout_s: float = Field(default=10.0, gt=0, description="time a client has to send its header")
+    write_timeout_s: float = Field(
+        default=30.0, gt=0, description="time after which a client that reads nothing is disconnected"
+    )
+    max_connections: int = Field(
+        default=10_000, ge=1, description="most connections, over HTTP and over gRPC each"
+    )
+    health_port: int | None = Field(
+        default=None,
+        ge=0,
+        le=65535,
+        description="port that answers /v2/health/ only, in plain HTTP; unset: none",
+    )
+    grpc_max_streams: int = Field(default=1024, ge=1, description="most calls at a time on a connection")
+    grpc_idle_s: float = Field(
+        default=600.0, gt=0, description="time after which a gRPC connection without calls is closed"
+    )
+    grpc_max_age_s: float | None = Field(
+        default=None, gt=0, description="age at which a gRPC connection is asked to reconnect; unset: never"
+    )
+    tls_certificate: Path | None = Field(
+        default=None, description="PEM file of the server's certificate chain; unset: no TLS"
+    )
+    tls_key: Path | None = Field(default=None, description="PEM file of its private key")
+    tls_client_ca: Path | None = Field(
+        default=None, description="PEM file of whom client certificates must be from; unset: none needed"
+    )
+    cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)] = Field(
+        default=(), description="origins whose pages may ask, with commas between; * for all"
+    )
+
     drain_delay_s: float = Field(
         default=0.0,
         ge=0,
@@ -168,4 +223,6 @@ def unknown_settings(environment: Mapping[str, str] = os.environ) -> dict[str, s
 def _faults(failure: ValidationError) -> Iterator[str]:
     for fault in failure.errors():
         name = f"{PREFIX}{fault['loc'][0]}".upper()
-        yield f"{name}: got {fault['input']!r}: {fault['msg'][0].lower()}{fault['msg'][1:]}"
+        # Somebody may have written a key where its digest belongs.
+        got = "" if name == _UNQUOTED else f"got {fault['input']!r}: "
+        yield f"{name}: {got}{fault['msg'][0].lower()}{fault['msg'][1:]}"

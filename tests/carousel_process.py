@@ -39,7 +39,7 @@ class CarouselProcess:
             self.said += line
             if line.startswith("curl "):
                 self.curl = line
-                self.address = re.findall(r"http://[^/\s]+", line)[0]
+                self.address = re.findall(r"https?://[^/\s]+", line)[0]
                 break
         return self
 

@@ -33,6 +33,7 @@ class GrpcDoor:
             lambda: carousel.is_ready,
             carousel.settings,
             carousel.lifecycle,
+            carousel.admission,
             carousel.tracing,
         )
         self.address = await self.server.start(0)

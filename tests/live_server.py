@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
 import uvicorn
 from memory_server import MemoryServer
+
+from service.api.http_server import http_config
 
 _LONGEST_WAIT_S = 20.0
 
@@ -47,7 +50,9 @@ class Connection:
             size = int(headers.get("content-length", 0)) if has_body else 0
             return Reply(int(head[0].split()[1]), headers, await self._reader.readexactly(size))
 
-    async def is_closed_by_server(self) -> bool:
+    async def is_closed_by_server(self, after: bytes = b"") -> bool:
+        """Without another byte, once `after` has been sent."""
+        await self.send(after)
         async with asyncio.timeout(_LONGEST_WAIT_S):
             return await self._reader.read() == b""
 
@@ -59,12 +64,13 @@ class Connection:
 class LiveServer:
     """`async with LiveServer(…)`: the settings are MemoryServer's."""
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None, **settings: Any) -> None:
         self.memory = MemoryServer(**settings)
-        config = uvicorn.Config(
-            self.memory.carousel, port=0, http="httptools", ws="none", lifespan="off", log_config=None
-        )
+        carousel = self.memory.carousel
+        config = http_config(carousel, carousel.settings, carousel.errors)
+        config.port, config.lifespan = 0, "off"
         config.load()
+        config.ssl = tls
         self._server = uvicorn.Server(config)
         self._server.lifespan = config.lifespan_class(config)
         self._connections: list[Connection] = []
@@ -90,8 +96,8 @@ class LiveServer:
         host, port = self._server.servers[0].sockets[0].getsockname()
         return host, port
 
-    async def connect(self) -> Connection:
-        connection = Connection(*await asyncio.open_connection(*self.address))
+    async def connect(self, **options: Any) -> Connection:
+        connection = Connection(*await asyncio.open_connection(*self.address, **options))
         self._connections.append(connection)
         return connection
 
@@ -109,7 +115,11 @@ class LiveServer:
         """Let the loop turn until something is so."""
         async with asyncio.timeout(_LONGEST_WAIT_S):
             while not condition():
-                await asyncio.to_thread(_nothing)
+                await self.breathe()
+
+    async def breathe(self) -> None:
+        """Let sockets have their turn."""
+        await asyncio.to_thread(_nothing)
 
 
 def _nothing() -> None:

@@ -36,7 +36,7 @@ class MemoryServer:
     """Serves `sums` (steps of two numbers, readout last), `running` (every step) and `letters` (text)."""
 
     def __init__(self, tracer: Tracing | None = None, **settings: Any) -> None:
-        self.carousel = Carousel(Settings(**settings), tracer)
+        self.carousel = Carousel(Settings(**{"model_control": "open"} | settings), tracer)
         self.clock = HurriedClock()
         self.backends = {
             "sums": RunningSumBackend(),

@@ -28,11 +28,8 @@ def settings_page() -> str:
 
 
 def _shown(default: object) -> str:
-    if default is None:
-        return ""
-    if isinstance(default, tuple):
-        return f"`{','.join(default)}`"
-    return f"`{default}`"
+    shown = ",".join(default) if isinstance(default, tuple) else str(default)
+    return f"`{shown}`" if shown and default is not None else ""
 
 
 if __name__ == "__main__":

@@ -55,7 +55,7 @@ class BodyLimits:
 
 async def read_body(headers: Headers, receive: Receive, limits: BodyLimits) -> bytes:
     """The whole body; raises BodyTooLarge before reading what is announced as too large."""
-    _check_announced(headers, limits.max_bytes)
+    check_announced(headers, limits.max_bytes)
     message = _received_at_once(receive)
     # Most bodies are there already and need no timer.
     if message is not None and message["type"] == "http.request" and not message.get("more_body"):
@@ -130,7 +130,8 @@ async def _read_rest(message: Any, receive: Receive, max_bytes: int) -> bytes:
         message = await receive()
 
 
-def _check_announced(headers: Headers, max_bytes: int) -> None:
+def check_announced(headers: Headers, max_bytes: int) -> None:
+    """Raises BodyTooLarge before anything was read."""
     announced = headers.get(b"content-length")
     if announced is None:
         return

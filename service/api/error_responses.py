@@ -12,7 +12,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service.domain.tracing import RequestTrace
-from service.errors import CarouselError, MethodNotAllowed, Overloaded, refusal_reasons
+from service.errors import (
+    CarouselError,
+    MethodNotAllowed,
+    Overloaded,
+    TooManyConnections,
+    Unauthenticated,
+    refusal_reasons,
+)
 from service.telemetry.metrics import Metrics
 
 _logger = structlog.get_logger()
@@ -59,12 +66,14 @@ class ErrorResponses:
             **traced,
         )
         headers = []
-        if isinstance(failure, Overloaded):
+        if isinstance(failure, Overloaded | TooManyConnections):
             headers.append((b"retry-after", str(max(1, math.ceil(failure.retry_after_s))).encode()))
             # The standard's whole seconds are long beside what most queues take to empty.
             headers.append((b"retry-after-ms", str(math.ceil(failure.retry_after_s * 1e3)).encode()))
         if isinstance(failure, MethodNotAllowed):
             headers.append((b"allow", failure.allowed.encode()))
+        if isinstance(failure, Unauthenticated):
+            headers.append((b"www-authenticate", b"Bearer"))
         return ErrorAnswer(failure.http_status, headers, _body(failure.message))
 
     def count_departure(self, trace: RequestTrace | None = None) -> None:

@@ -9,12 +9,16 @@ from typing import NamedTuple, TypeAlias
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from service.admission.admission import Admission
+from service.admission.credentials import shown_key
+from service.admission.roles import Role
 from service.api.call import BodyLimits, Call, Headers, Reply, departure_check, read_body, request_id
 from service.api.encoding import acceptable, deflated, inflated, is_worth_encoding
 from service.api.error_responses import ErrorResponses
+from service.api.refusal import send_refusal
 from service.api.traced import REQUEST_ID, http_ended, http_trace
 from service.domain.tracing import RequestTrace
-from service.errors import ClientGone, MethodNotAllowed
+from service.errors import CarouselError, ClientGone, MethodNotAllowed
 from service.telemetry.tracing import Tracing
 
 Door: TypeAlias = Callable[[Call], Awaitable[Reply]]
@@ -60,12 +64,14 @@ class Front:
         limits: BodyLimits,
         errors: ErrorResponses,
         tracing: Tracing | None = None,
+        admission: Admission | None = None,
     ) -> None:
         self._app = app
         self._routes = routes
         self._limits = limits
         self._errors = errors
         self._tracing = tracing
+        self._admission = admission
         # The same few paths come again and again; a bounded memory, since anybody may ask for anything.
         self._find = functools.lru_cache(maxsize=1024)(self._route)
 
@@ -73,13 +79,34 @@ class Front:
         if scope["type"] == "http":
             found = self._find(scope["path"])
             if found is not None:
-                if self._tracing is None:
-                    await self._answer(found, scope, receive, send)
+                if self._admission is None:
+                    await self._let_in(found, scope, receive, send)
                 else:
-                    trace = http_trace(self._tracing, found.template, scope)
-                    await self._traced(trace, found, scope, receive, send)
+                    await self._admitted(self._admission, found, scope, receive, send)
                 return
         await self._app(scope, receive, send)
+
+    async def _admitted(
+        self, admission: Admission, found: Found, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Before the body is read: who may not ask costs the server nothing but a header."""
+        headers = dict(scope["headers"])
+        try:
+            place = admission.admit(shown_key(headers), Role.INFER)
+        except CarouselError as refusal:
+            await send_refusal(self._errors, refusal, request_id(headers), scope["path"], send)
+            return
+        try:
+            await self._let_in(found, scope, receive, send)
+        finally:
+            place.release()
+
+    async def _let_in(self, found: Found, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._tracing is None:
+            await self._answer(found, scope, receive, send)
+        else:
+            trace = http_trace(self._tracing, found.template, scope)
+            await self._traced(trace, found, scope, receive, send)
 
     def _route(self, path: str) -> Found | None:
         for route in self._routes:

@@ -18,10 +18,13 @@ from service.repository.served_model import ServedModel
 _MOST_NUMBERS = 400
 _REFUSALS = {
     "400": "malformed, ragged, wrong shape or type, or not finite; names the field",
+    "401": "no API key, an unknown or an expired one, where the server has keys",
+    "403": "the key may not do this",
     "404": "no such model or version",
     "413": "body, sequence or request too large",
     "415": "a content type or encoding that is not read here",
-    "429": "the queue is full; Retry-After says when to come back",
+    "429": "the queue is full, or the caller's limit reached; Retry-After says when to come back",
+    "431": "the header is too large",
     "500": "the engine could not run this sequence",
     "503": "loading, draining, or no healthy engine",
     "504": "the deadline passed before the answer",
@@ -50,6 +53,9 @@ def document_hot_routes(app: FastAPI, registry: Registry) -> None:
             app.openapi_schema, described = None, registry.changes
         if app.openapi_schema is None:
             schema = schema_of_routes()
+            # Optional: the page offers to send a key, and works without where none is needed.
+            schema.setdefault("components", {})["securitySchemes"] = _SECURITY
+            schema["security"] = [{name: []} for name in _SECURITY] + [{}]
             models = list(_documentable(registry.models))
             schema["paths"]["/predict/{model}"] = {"post": _predict_operation(models)}
             infer, refusals = "/v2/models/{model}", _refusals()
@@ -118,6 +124,10 @@ def _refusals() -> dict[str, Any]:
     }
 
 
+_SECURITY: dict[str, Any] = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "an API key"},
+    "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+}
 _ERROR = {"type": "object", "properties": {"error": {"type": "string"}}, "required": ["error"]}
 _PREDICTION = {
     "type": "object",

@@ -60,6 +60,8 @@ class Metrics:
         self.batch_rows = histogram("batch_rows", "Sequences that ran together.", _DEVICE, _ROWS)
         self.sequence_steps = histogram("sequence_steps", "Length of a sequence.", _MODEL, _STEPS)
         self.rejected = counter("rejected_total", "Requests not answered, by reason.", ("reason",))
+        # Names come from the file of keys: as many as the operator writes down.
+        self.admitted = counter("admitted_total", "Requests let in, by the name of the key.", ("key",))
         self.waiting = gauge("waiting_sequences", "Sequences in the queue.", _MODEL)
         self.failovers = counter(
             "failovers_total",

@@ -73,6 +73,7 @@ GZIPPED = gzip.compress(ASKED, mtime=0)
         ("gzip", ASKED, 400, "body: is not gzip"),
         ("gzip", GZIPPED[:-6] + b"\0" * 6, 400, "body: is not gzip"),
         ("gzip", GZIPPED + b"more", 400, "body: 4 bytes follow its gzip"),
+        ("gzip", GZIPPED + GZIPPED, 400, f"body: {len(GZIPPED)} bytes follow its gzip"),
         ("gzip", zlib.compress(ASKED), 400, "body: is not gzip"),
         ("deflate", GZIPPED, 400, "body: is not deflate"),
         ("deflate", zlib.compress(ASKED)[:-2], 400, "body: its deflate ends too early"),

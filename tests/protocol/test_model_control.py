@@ -55,6 +55,7 @@ class OverGrpc:
             lambda: carousel.is_ready,
             carousel.settings,
             carousel.lifecycle,
+            carousel.admission,
         )
 
     async def start(self) -> str:

@@ -32,3 +32,12 @@ async def test_inference_is_documented_in_json_and_in_bytes_both_ways():
             headers = [given["name"] for given in operation["parameters"] if given["in"] == "header"]
             assert headers == ["Inference-Header-Content-Length", "Content-Encoding", "Accept-Encoding"]
             assert "Inference-Header-Content-Length" in answer["headers"]
+
+
+@on_a_loop
+async def test_the_page_can_send_a_key_and_need_not():
+    async with MemoryServer() as server:
+        document = (await server.client.get("/openapi.json")).json()
+        assert set(document["components"]["securitySchemes"]) == {"bearer", "header"}
+        assert {} in document["security"]
+        assert {"401", "403", "431"} <= set(document["paths"]["/predict/{model}"]["post"]["responses"])

@@ -101,7 +101,7 @@ async def test_statistics_come_for_one_version_one_model_or_all():
 )
 @on_a_loop
 async def test_what_is_not_listed_is_not_found(ask):
-    async with LiveServer() as server:
+    async with LiveServer(model_control="open") as server:
         with pytest.raises(InferenceServerException) as refusal:
             await talk(server, ask)
         assert refusal.value.status() == "404"

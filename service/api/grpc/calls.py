@@ -9,7 +9,9 @@ from typing import Any, TypeAlias
 
 import grpc
 
+from service.admission.admission import Admission
 from service.api.call import request_id
+from service.api.grpc.doorkeeper import Place
 from service.api.grpc.in_flight import InFlight
 from service.api.grpc.messages import Message, parsed, request_class
 from service.api.grpc.refusals import Refusals
@@ -28,15 +30,16 @@ class Calls:
     Handlers take and give bytes: what cannot be parsed is then refused in our words, not in gRPC's.
     """
 
-    def __init__(self, refusals: Refusals, in_flight: InFlight) -> None:
+    def __init__(self, refusals: Refusals, in_flight: InFlight, admission: Admission) -> None:
         self._refusals = refusals
+        self._admission = admission
         self._in_flight = in_flight
 
     def unary(
         self, method: str, answer: Callable[..., Awaitable[Message]], tracing: Tracing | None = None
     ) -> grpc.RpcMethodHandler:
         """One request, one response; with `tracing`, `answer` is an Answer that takes a `trace` beside."""
-        kind = request_class(method)
+        kind, place = request_class(method), Place(self._admission, method)
 
         async def call(body: bytes, context: Any) -> bytes:
             identity = call_id(context)
@@ -44,8 +47,10 @@ class Calls:
             trace = None if tracing is None else rpc_trace(tracing, method, context, identity)
             asked = answer if trace is None else partial(answer, trace=trace)
             with self._in_flight:
+                taken = None
                 try:
                     self._in_flight.check_open()
+                    taken = place.take(context)
                     answered = await _answered(asked, parsed(kind, body), context)
                     if trace is not None:
                         rpc_ended(trace, grpc.StatusCode.OK)
@@ -55,6 +60,9 @@ class Calls:
                     raise
                 except Exception as failure:  # noqa: BLE001 - the last resort: every request is answered
                     refusal = self._refusals.refusal(failure, identity, method, trace)
+                finally:
+                    if taken is not None:
+                        taken.release()
                 metadata = ((_REQUEST_ID, identity), *refusal.metadata)
                 await context.abort(refusal.code, refusal.message, metadata)
             raise AssertionError("abort raises")

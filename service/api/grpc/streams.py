@@ -7,12 +7,15 @@ from typing import Any, TypeAlias
 
 import grpc
 
+from service.admission.admission import Admission
 from service.api.grpc.calls import call_id
+from service.api.grpc.doorkeeper import Place
 from service.api.grpc.in_flight import InFlight
 from service.api.grpc.inference import Inference
 from service.api.grpc.messages import ModelInferRequest, ModelStreamInferResponse, parsed
 from service.api.grpc.refusals import Refusals
 from service.api.grpc.traced import rpc_ended, rpc_trace
+from service.errors import CarouselError
 from service.telemetry.tracing import Tracing
 
 _MOST_AT_ONCE = 64
@@ -28,12 +31,14 @@ class Streams:
         inference: Inference,
         refusals: Refusals,
         in_flight: InFlight,
+        admission: Admission,
         tracing: Tracing | None = None,
     ) -> None:
         self._inference = inference
         self._refusals = refusals
         self._in_flight = in_flight
         self._tracing = tracing
+        self._place = Place(admission, _METHOD)
         self._is_closing = asyncio.Event()
 
     def close(self) -> None:
@@ -46,6 +51,7 @@ class Streams:
     async def _serve(self, _: Any, context: Any) -> None:
         with self._in_flight:
             identity = call_id(context)
+            await self._check_caller(context, identity)
             try:
                 await self._converse(context, identity)
             except asyncio.CancelledError:
@@ -53,6 +59,14 @@ class Streams:
                 raise
             if self._is_closing.is_set():
                 await context.abort(grpc.StatusCode.UNAVAILABLE, "stream: the server is shutting down")
+
+    async def _check_caller(self, context: Any, identity: str) -> None:
+        """Each request takes its own place; who may send none is told when the stream opens."""
+        try:
+            self._place.check(context)
+        except CarouselError as failure:
+            refusal = self._refusals.refusal(failure, identity, _METHOD)
+            await context.abort(refusal.code, refusal.message, refusal.metadata)
 
     async def _converse(self, context: Any, identity: str) -> None:
         # Once it is full nothing more is read, and the client's flow control holds it up.
@@ -79,10 +93,11 @@ class Streams:
         return body
 
     async def _answer(self, body: bytes, identity: str, context: Any) -> bytes:
-        response = ModelStreamInferResponse()
+        response, taken = ModelStreamInferResponse(), None
         tracing, remaining_s = self._tracing, context.time_remaining()
         trace = None if tracing is None else rpc_trace(tracing, _METHOD, context, identity)
         try:
+            taken = self._place.take(context)
             request = parsed(ModelInferRequest, body)
             response.infer_response.id = request.id
             response.infer_response.CopyFrom(await self._inference.answer(request, remaining_s, trace))
@@ -94,6 +109,9 @@ class Streams:
             raise
         except Exception as failure:  # noqa: BLE001 - whatever one request meets, the stream goes on
             response.error_message = self._refusals.refusal(failure, identity, _METHOD, trace).message
+        finally:
+            if taken is not None:
+                taken.release()
         serialized: bytes = response.SerializeToString()
         return serialized
 
