@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import structlog
 from fastapi import FastAPI
@@ -43,6 +44,9 @@ from service.repository.replacement import Replacement
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
 from service.telemetry.tracing import Tracing, tracing_of
+
+if TYPE_CHECKING:
+    from service.api.grpc.server import GrpcServer
 
 _logger = structlog.get_logger()
 
@@ -91,6 +95,21 @@ class Carousel:
     def drain(self) -> None:
         """Say 'not ready' from now on; what is accepted is still answered."""
         self._set_ready(False)
+
+    def grpc_server(self) -> GrpcServer:
+        """The same doors over gRPC, not yet listening."""
+        # A tenth of a second that a server without gRPC is spared.
+        from service.api.grpc.server import GrpcServer
+
+        return GrpcServer(
+            self.predictor,
+            self.errors,
+            lambda: self.is_ready,
+            self.settings,
+            self.lifecycle,
+            self.admission,
+            self.tracing,
+        )
 
     def _fastapi(self, errors: ErrorResponses) -> FastAPI:
         app = FastAPI(**describe())

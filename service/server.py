@@ -72,19 +72,7 @@ class _Server(uvicorn.Server):
         port = self._carousel.settings.grpc_port
         if port is None:
             return
-        # A tenth of a second that a server without gRPC is spared.
-        from service.api.grpc.server import GrpcServer
-
-        carousel = self._carousel
-        grpc = GrpcServer(
-            carousel.predictor,
-            carousel.errors,
-            lambda: carousel.is_ready,
-            carousel.settings,
-            carousel.lifecycle,
-            carousel.admission,
-            carousel.tracing,
-        )
+        grpc = self._carousel.grpc_server()
         try:
             address = await grpc.start(port)
         except Unavailable as failure:

@@ -18,7 +18,9 @@ _LONGEST_LIFE_S = 60.0
 class CarouselProcess:
     """A running server; `address` and `curl` are what its banner says."""
 
-    def __init__(self, models_dir: Path, port: int = 0, **settings: str) -> None:
+    def __init__(
+        self, models_dir: Path, port: int = 0, longest_life_s: float = _LONGEST_LIFE_S, **settings: str
+    ) -> None:
         settings = {"grpc_port": "0"} | settings
         environment = {f"CAROUSEL_{name.upper()}": value for name, value in settings.items()}
         self.process = subprocess.Popen(
@@ -29,7 +31,7 @@ class CarouselProcess:
             env=os.environ | environment,
         )
         # A server that says nothing would otherwise hold up the tests for ever.
-        self._guard = threading.Timer(_LONGEST_LIFE_S, self.process.kill)
+        self._guard = threading.Timer(longest_life_s, self.process.kill)
         self.said = ""
         self.address = self.curl = ""
 

@@ -11,7 +11,6 @@ import numpy as np
 from memory_server import MemoryServer
 
 from service.api.grpc.messages import SERVICE, ModelInferRequest, ModelStreamInferResponse, message_class
-from service.api.grpc.server import GrpcServer
 
 _LONGEST_WAIT_S = 20.0
 _DTYPES = {"float32": "FP32", "float64": "FP64", "float16": "FP16", "int32": "INT32", "int64": "INT64"}
@@ -27,15 +26,7 @@ class GrpcDoor:
     async def __aenter__(self) -> Self:
         await self.memory.__aenter__()
         carousel = self.memory.carousel
-        self.server = GrpcServer(
-            carousel.predictor,
-            carousel.errors,
-            lambda: carousel.is_ready,
-            carousel.settings,
-            carousel.lifecycle,
-            carousel.admission,
-            carousel.tracing,
-        )
+        self.server = carousel.grpc_server()
         self.address = await self.server.start(0)
         self.channel = grpc.aio.insecure_channel(self.address)
         return self

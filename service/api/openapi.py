@@ -52,7 +52,7 @@ def document_hot_routes(app: FastAPI, registry: Registry) -> None:
             # Its examples are those of the models that serve.
             app.openapi_schema, described = None, registry.changes
         if app.openapi_schema is None:
-            schema = schema_of_routes()
+            schema = _without_validation_errors(schema_of_routes())
             # Optional: the page offers to send a key, and works without where none is needed.
             schema.setdefault("components", {})["securitySchemes"] = _SECURITY
             schema["security"] = [{name: []} for name in _SECURITY] + [{}]
@@ -66,6 +66,16 @@ def document_hot_routes(app: FastAPI, registry: Registry) -> None:
         return app.openapi_schema or {}
 
     app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _without_validation_errors(schema: dict[str, Any]) -> dict[str, Any]:
+    """FastAPI promises a 422 of its own wherever a path has a name in it; no such name can be invalid."""
+    for operations in schema["paths"].values():
+        for operation in operations.values():
+            operation["responses"].pop("422", None)
+    for name in ("HTTPValidationError", "ValidationError"):
+        schema.get("components", {}).get("schemas", {}).pop(name, None)
+    return schema
 
 
 def _documentable(models: list[ServedModel]) -> Iterator[ServedModel]:

@@ -51,6 +51,7 @@ _REQUEST = {
     "additionalProperties": False,
     "properties": {
         "id": {"type": "string", "maxLength": 1024},
+        "model_name": {"type": "string", "description": "that of the path, or left out"},
         "parameters": _PARAMETERS,
         "inputs": {"type": "array", "items": _INPUT, "minItems": 1, "maxItems": 2},
         "outputs": {"type": "array", "items": _WANTED, "maxItems": 2},

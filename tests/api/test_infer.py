@@ -86,7 +86,7 @@ def lengths(**fields) -> dict:
         (lengths(data=[True, True]), "lengths.data: expected numbers, got true or false"),
         (lengths(data=[None, 2]), "lengths: expected 2 whole numbers, one per row of sequence"),
         (lengths(data=[1], shape=[1]), "lengths: expected 2 whole numbers, one per row of sequence"),
-        (lengths(shape=[2, 1]), "lengths: expected 2 whole numbers, one per row of sequence"),
+        (lengths(shape=[1, 2]), "lengths: expected 2 whole numbers, one per row of sequence"),
         (lengths(shape=[]), "lengths.data: 2 values, shape [] needs 1"),
         (lengths(data=[], shape=[0]), "lengths: expected 2 whole numbers, one per row of sequence"),
         (lengths(datatype="FP32"), "lengths.datatype: expected INT32 or INT64, got FP32"),
@@ -127,7 +127,7 @@ def lengths(**fields) -> dict:
                 ("binary_data_output", "yes"),
             ]
         ),
-        (sequence() | {"model_name": "sums"}, "body: unknown field model_name"),
+        (sequence() | {"model_name": "running"}, "model_name: got running, the path asks sums"),
     ],
 )
 @on_a_loop
@@ -151,14 +151,17 @@ async def test_flat_and_nested_data_have_the_same_answer(model):
         assert answers[0] == answers[1]
 
 
+@pytest.mark.parametrize("shape", [[2], [2, 1]])
 @pytest.mark.parametrize("datatype", ["INT32", "INT64"])
 @on_a_loop
-async def test_without_lengths_rows_are_full_and_with_them_they_end_there(datatype):
+async def test_without_lengths_rows_are_full_and_with_them_they_end_there(datatype, shape):
     rows = np.array(SEQUENCE["data"]).reshape(2, 2, 2)
     async with MemoryServer() as server:
         full = (await server.post("/v2/models/sums/infer", sequence())).json()["outputs"]
         assert full[0]["data"] == [*running_sum(rows[0])[-1], *running_sum(rows[1])[-1]]
-        cut = (await server.post("/v2/models/sums/infer", lengths(datatype=datatype))).json()["outputs"]
+        cut = (await server.post("/v2/models/sums/infer", lengths(datatype=datatype, shape=shape))).json()[
+            "outputs"
+        ]
         assert cut[0]["data"] == [*running_sum(rows[0, :1])[-1], *running_sum(rows[1])[-1]]
         assert cut[0]["shape"] == [2, 2]
 
@@ -202,7 +205,7 @@ async def test_an_answer_carries_the_request_s_id_the_device_and_the_timings():
             "binary_data_output": False,
             "tier": "gold",
         }
-        body = sequence() | {"id": "42", "parameters": parameters}
+        body = sequence() | {"id": "42", "model_name": "sums", "parameters": parameters}
         answer = (await server.post("/v2/models/sums/infer", body)).json()
         assert (answer["id"], answer["model_name"], answer["model_version"]) == ("42", "sums", "1")
         assert answer["parameters"]["device"] == "fake"

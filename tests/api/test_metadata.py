@@ -36,12 +36,12 @@ async def test_a_draining_server_is_live_but_not_ready_and_still_answers():
     [
         (
             "sums",
-            [("sequence", "FP32", [-1, -1, 2]), ("lengths", "INT32", [-1])],
+            [("sequence", "FP32", [-1, -1, 2]), ("lengths", "INT32", [-1, 1])],
             [("output", "FP32", [-1, 2])],
         ),
         (
             "letters",
-            [("sequence", "INT32", [-1, -1]), ("lengths", "INT32", [-1])],
+            [("sequence", "INT32", [-1, -1]), ("lengths", "INT32", [-1, 1])],
             [("output", "FP32", [-1, -1, 2]), ("lengths", "INT32", [-1])],
         ),
     ],

@@ -50,7 +50,9 @@ def headers_of(caller: str) -> dict[str, str]:
 @pytest.mark.parametrize("caller", CALLERS)
 @on_a_loop
 async def test_every_route_lets_in_whom_its_role_lets_in(tmp_path, caller, are_pages_open):
-    async with MemoryServer(api_keys_file=key_file(tmp_path), open_pages=are_pages_open) as server:
+    async with MemoryServer(
+        api_keys_file=key_file(tmp_path), model_control="keys", open_pages=are_pages_open
+    ) as server:
         documented = server.carousel._fastapi(server.carousel.errors).openapi()["paths"]
         operations = {(path, method) for path, methods in documented.items() for method in methods}
         assert len(operations) > 15
@@ -68,7 +70,7 @@ async def test_every_route_lets_in_whom_its_role_lets_in(tmp_path, caller, are_p
 @on_a_loop
 async def test_every_method_lets_in_whom_its_role_lets_in(tmp_path, caller):
     methods = set(POOL.FindServiceByName(SERVICE).methods_by_name) | FURTHER_METHODS
-    async with GrpcDoor(api_keys_file=key_file(tmp_path)) as door:
+    async with GrpcDoor(api_keys_file=key_file(tmp_path), model_control="keys") as door:
         for method in methods - {"ModelStreamInfer"}:
             code = await code_of(door, method, caller)
             due = refusal_due(role_for_method(f"/{SERVICE}/{method}", are_pages_open=True), caller)
@@ -94,7 +96,7 @@ async def code_of(door, method, caller):
 @on_a_loop
 async def test_both_protocols_refuse_in_the_same_words(tmp_path, path, with_keys):
     settings = {"api_keys_file": key_file(tmp_path)} if with_keys else {}
-    async with GrpcDoor(**settings) as door:
+    async with GrpcDoor(model_control="keys", **settings) as door:
         for caller in CALLERS:
             answer = await door.memory.client.request("GET", path, headers=headers_of(caller))
             try:
@@ -112,7 +114,7 @@ async def test_both_protocols_refuse_in_the_same_words(tmp_path, path, with_keys
 
 @on_a_loop
 async def test_without_keys_only_what_an_admin_does_is_closed():
-    async with GrpcDoor() as door:
+    async with GrpcDoor(model_control="keys") as door:
         client = door.memory.client
         assert (await client.post("/v2/repository/models/sums/unload")).status_code == 403
         assert (await client.post("/v2/repository/index")).status_code == 200

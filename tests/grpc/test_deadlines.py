@@ -1,8 +1,6 @@
-"""Deadlines, departures and full queues over gRPC: told with the right code, and nobody else is harmed."""
+"""Deadlines and departures over gRPC: told with the right code, and nobody else is harmed."""
 
 from __future__ import annotations
-
-import asyncio
 
 import grpc
 import numpy as np
@@ -64,31 +62,6 @@ async def test_a_call_that_is_cancelled_costs_no_compute_and_harms_no_neighbour(
         assert await stays
         assert (await running).status_code == 200
         assert door.memory.backends["sums"].names[1:] == [[7.0]]
-
-
-@on_a_loop
-async def test_a_full_queue_says_when_to_come_back():
-    async with GrpcDoor(max_waiting_rows=2) as door:
-        running = await door.memory.hold()
-        queued = [asyncio.ensure_future(door.call("ModelInfer", BODY)) for _ in range(2)]
-        await door.until(lambda: waiting(door) == 2)
-        refusal = await door.refusal("ModelInfer", BODY)
-        assert refusal.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-        assert "the queue is full: 2 sequences wait" in refusal.details()
-        assert int(dict(refusal.trailing_metadata())["retry-after"]) >= 1
-        door.memory.backends["sums"].gate.set()
-        assert all(await asyncio.gather(*queued))
-        assert (await running).status_code == 200
-
-
-@on_a_loop
-async def test_an_engine_that_fails_one_sequence_tells_its_own_words():
-    async with GrpcDoor() as door:
-        door.memory.backends["sums"].fails_on = {1.0}
-        refusal = await door.refusal("ModelInfer", BODY)
-        assert refusal.code() is grpc.StatusCode.INTERNAL
-        assert "the device is on fire" in refusal.details()
-        assert await door.call("ModelInfer", question(2, 2).SerializeToString())
 
 
 @pytest.mark.parametrize(("given", "comes_back"), [("mine-7", True), ("x" * 200, False)])

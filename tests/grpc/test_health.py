@@ -42,6 +42,15 @@ async def test_a_model_that_does_not_serve_is_not_ready_and_no_error():
 
 
 @on_a_loop
+async def test_a_model_whose_engine_fails_its_canary_is_not_ready():
+    async with GrpcDoor() as door:
+        door.memory.backends["sums"].fails_on = {0.0}
+        door.memory.clock.skipped_s = 60.0
+        assert not (await door.ask("ModelReady", name="sums")).ready
+        assert (await door.ask("ModelReady", name="running")).ready
+
+
+@on_a_loop
 async def test_the_health_of_a_service_nobody_knows_is_not_found():
     async with GrpcDoor() as door:
         with pytest.raises(grpc.aio.AioRpcError) as refused:

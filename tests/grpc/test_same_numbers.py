@@ -7,58 +7,7 @@ import asyncio
 import numpy as np
 import pytest
 from grpc_door import GrpcDoor, arrays_of, infer_fields
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from on_a_loop import on_a_loop
-
-from service.api.grpc.messages import ModelInferRequest
-
-# Small enough that no sum leaves float32.
-VALUES = st.floats(-(2.0**60), 2.0**60, width=32)
-
-
-@given(st.lists(st.lists(VALUES, min_size=1, max_size=9), min_size=1, max_size=4))
-@settings(max_examples=20)
-def test_every_form_gives_the_same_numbers_to_the_last_bit(columns):
-    @on_a_loop
-    async def scenario():
-        async with GrpcDoor() as door:
-            for model in ("sums", "running"):
-                await compare(door, model, [[[value, 0.5] for value in column] for column in columns])
-
-    scenario()
-
-
-async def compare(door: GrpcDoor, model: str, sequences: list) -> None:
-    predicted = await door.memory.post(f"/predict/{model}", {"sequences": sequences})
-    due = [np.array(row["output"], np.float32).tobytes() for row in predicted.json()["predictions"]]
-    padded, lengths = padded_rows(sequences)
-    raw = infer_fields(padded, lengths, model)
-    for fields in (raw, as_contents(raw), infer_fields(padded.astype(np.float64), lengths, model)):
-        assert rows_of(await door.ask("ModelInfer", **fields)) == due
-    stream = door.stream()
-    await stream.write(ModelInferRequest(**raw))
-    assert rows_of((await stream.read()).infer_response) == due
-
-
-def padded_rows(sequences: list) -> tuple[np.ndarray, list[int]]:
-    """Side by side, nines past each row's length."""
-    lengths = [len(sequence) for sequence in sequences]
-    padded = np.full((len(sequences), max(lengths), 2), 9, np.float32)
-    for row, sequence in zip(padded, sequences, strict=True):
-        row[: len(sequence)] = sequence
-    return padded, lengths
-
-
-def as_contents(raw: dict) -> dict:
-    """The same numbers in typed fields."""
-    sequence, lengths = raw["inputs"]
-    values, counts = raw["raw_input_contents"]
-    inputs = [
-        sequence | {"contents": {"fp32_contents": np.frombuffer(values, np.float32)}},
-        lengths | {"contents": {"int_contents": np.frombuffer(counts, np.int32)}},
-    ]
-    return raw | {"inputs": inputs, "raw_input_contents": []}
 
 
 def rows_of(response) -> list[bytes]:

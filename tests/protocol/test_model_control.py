@@ -12,8 +12,6 @@ from changing_models import ChangingServer, changing
 from on_a_loop import on_a_loop
 from tritonclient.utils import InferenceServerException
 
-from service.api.grpc.server import GrpcServer
-
 LISTED = json.dumps({"version_policy": {"specific": {"versions": ["1"]}}})
 
 
@@ -49,14 +47,7 @@ class OverGrpc:
 
     def __init__(self, server: ChangingServer) -> None:
         carousel = server.carousel
-        self._server = GrpcServer(
-            carousel.predictor,
-            carousel.errors,
-            lambda: carousel.is_ready,
-            carousel.settings,
-            carousel.lifecycle,
-            carousel.admission,
-        )
+        self._server = carousel.grpc_server()
 
     async def start(self) -> str:
         return await self._server.start(0)

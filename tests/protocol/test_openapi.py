@@ -41,3 +41,13 @@ async def test_the_page_can_send_a_key_and_need_not():
         assert set(document["components"]["securitySchemes"]) == {"bearer", "header"}
         assert {} in document["security"]
         assert {"401", "403", "431"} <= set(document["paths"]["/predict/{model}"]["post"]["responses"])
+
+
+@on_a_loop
+async def test_nothing_is_documented_that_cannot_be():
+    async with MemoryServer() as server:
+        paths = (await server.client.get("/openapi.json")).json()["paths"]
+        operations = [operation for route in paths.values() for operation in route.values()]
+        given_in = {given["in"] for operation in operations for given in operation.get("parameters", [])}
+        assert given_in == {"path", "header"}
+        assert not [operation for operation in operations if "422" in operation["responses"]]

@@ -94,23 +94,6 @@ async def test_statistics_come_for_one_version_one_model_or_all():
 @pytest.mark.parametrize(
     "ask",
     [
-        lambda client: client.get_trace_settings(),
-        lambda client: client.get_system_shared_memory_status(),
-        lambda client: client.get_cuda_shared_memory_status(),
-    ],
-)
-@on_a_loop
-async def test_what_is_not_listed_is_not_found(ask):
-    async with LiveServer(model_control="open") as server:
-        with pytest.raises(InferenceServerException) as refusal:
-            await talk(server, ask)
-        assert refusal.value.status() == "404"
-        assert refusal.value.message() == "Not Found"
-
-
-@pytest.mark.parametrize(
-    "ask",
-    [
         lambda client: client.get_model_metadata("sums", "7"),
         lambda client: client.get_model_config("sums", "7"),
         lambda client: client.get_inference_statistics("sums", "7"),

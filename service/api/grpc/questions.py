@@ -50,10 +50,10 @@ class Questions:
     async def _model_ready(self, request: Message, _: float | None) -> Message:
         """False for whatever does not serve: clients that wait for a model ask until it does."""
         try:
-            self._registry.find(request.name, request.version or None)
+            model = self._registry.find(request.name, request.version or None)
         except (NotFound, Unavailable):
             return message_class("ModelReadyResponse")(ready=False)
-        return message_class("ModelReadyResponse")(ready=self._is_ready())
+        return message_class("ModelReadyResponse")(ready=self._is_ready() and not await faults([model]))
 
     async def _server_metadata(self, _: Message, __: float | None) -> Message:
         return message_class("ServerMetadataResponse")(**server_metadata())

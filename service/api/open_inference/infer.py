@@ -22,7 +22,8 @@ from service.domain.signature import Signature
 from service.errors import InvalidRequest
 from service.predictor import Predictor
 
-_FIELDS = frozenset({"id", "parameters", "inputs", "outputs"})
+# KServe's client says the model's name in the body too.
+_FIELDS = frozenset({"id", "model_name", "parameters", "inputs", "outputs"})
 _JSON = (b"application/json",)
 # Bytes are understood only where a header says where the JSON before them ends.
 _JSON_AND_BYTES = (*_JSON, b"application/octet-stream")
@@ -70,6 +71,8 @@ def _read(call: Call, signature: Signature) -> Question:
         )
         return Question(request, all_outputs(signature, is_binary=True), "")
     parsed = parsed_object(call.body if body is None else body.header, _FIELDS)
+    if (name := parsed.get("model_name")) is not None and name != call.model:
+        raise InvalidRequest(f"model_name: got {name}, the path asks {call.model}")
     parameters = _parameters(parsed)
     wanted = wanted_outputs(parsed.get("outputs"), parameters, signature)
     sequences = InputReader(signature, body).sequences(parsed.get("inputs"))

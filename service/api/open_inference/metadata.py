@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias
 
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
@@ -19,6 +19,9 @@ from service.errors import InvalidRequest, Unavailable
 from service.repository.readiness import faults
 from service.repository.registry import Registry
 from service.repository.served_model import ServedModel
+
+_Answer: TypeAlias = Callable[[str, str | None], Awaitable[Any]]
+"""From a model and a version, None for the latest, to what is told."""
 
 _UNKNOWN: Any = {404: {"description": "no such model or version"}}
 _UNREADY: Any = {503: {"description": "loading, draining, or a model that does not answer"}}
@@ -72,23 +75,39 @@ def _add_server_routes(router: APIRouter, registry: Registry, is_ready: Callable
 
 
 def _add_model_routes(router: APIRouter, registry: Registry, is_ready: Callable[[], bool]) -> None:
-    @router.get("/models/{model}", summary="A model's inputs and outputs", responses=_UNKNOWN)
-    @router.get("/models/{model}/versions/{version}", responses=_UNKNOWN, summary="The same of one version")
-    async def metadata(model: str, version: str | None = None) -> dict[str, Any]:
+    async def metadata(model: str, version: str | None) -> dict[str, Any]:
         served = registry.find(model, version)
         return model_metadata(model, registry.versions(model), served.signature)
 
-    @router.get("/models/{model}/ready", summary="Whether a model can answer", responses=_UNKNOWN | _UNREADY)
-    @router.get(
-        "/models/{model}/versions/{version}/ready",
-        summary="The same of one version",
-        responses=_UNKNOWN | _UNREADY,
-    )
-    async def model_ready(model: str, version: str | None = None) -> JSONResponse:
+    async def model_ready(model: str, version: str | None) -> JSONResponse:
         served = registry.find(model, version)
         fault = await _fault(served, is_ready())
         told = _engines(served) | {"ready": fault is None} | ({"error": fault} if fault else {})
         return JSONResponse(told, 503 if fault else 200)
+
+    _add_question(router, "", "A model's inputs and outputs", metadata)
+    _add_question(router, "/ready", "Whether a model can answer", model_ready, _UNREADY)
+
+
+def _add_question(
+    router: APIRouter, suffix: str, summary: str, answer: _Answer, responses: dict[int | str, Any] = _UNKNOWN
+) -> None:
+    """A question about a model, with and without a version in its path.
+
+    Two functions, since FastAPI takes an argument that is not in the path for one of the query.
+    """
+
+    @router.get(f"/models/{{model}}{suffix}", summary=summary, responses=_UNKNOWN | responses)
+    async def of_the_latest(model: str) -> Any:
+        return await answer(model, None)
+
+    @router.get(
+        f"/models/{{model}}/versions/{{version}}{suffix}",
+        summary=f"{summary}, of one version",
+        responses=_UNKNOWN | responses,
+    )
+    async def of_a_version(model: str, version: str) -> Any:
+        return await answer(model, version)
 
 
 def _add_extension_routes(
@@ -99,19 +118,14 @@ def _add_extension_routes(
     async def all_statistics() -> dict[str, Any]:
         return {"model_stats": [model_statistics(model) for model in registry.models]}
 
-    @router.get("/models/{model}/stats", summary="Counts and times of a model", responses=_UNKNOWN)
-    @router.get(
-        "/models/{model}/versions/{version}/stats", summary="The same of one version", responses=_UNKNOWN
-    )
-    async def statistics(model: str, version: str | None = None) -> dict[str, Any]:
+    async def statistics(model: str, version: str | None) -> dict[str, Any]:
         return {"model_stats": [model_statistics(registry.find(model, version))]}
 
-    @router.get("/models/{model}/config", summary="A model's configuration", responses=_UNKNOWN)
-    @router.get(
-        "/models/{model}/versions/{version}/config", summary="The same of one version", responses=_UNKNOWN
-    )
-    async def config(model: str, version: str | None = None) -> dict[str, Any]:
+    async def config(model: str, version: str | None) -> dict[str, Any]:
         return model_config(registry.find(model, version), registry.policy(model), max_rows)
+
+    _add_question(router, "/stats", "A model's counts and times", statistics)
+    _add_question(router, "/config", "A model's configuration", config)
 
     @router.post(
         "/repository/index",

@@ -40,11 +40,15 @@ def model_metadata(name: str, versions: list[str], signature: Signature) -> dict
 
 
 def input_tensors(signature: Signature) -> list[dict[str, Any]]:
-    """Name, datatype and shape with the batch in front; `lengths` may be left out."""
+    """Name, datatype and shape with the batch in front; `lengths` may be left out.
+
+    It is described as a column, `[batch, 1]`, and taken without the 1 too: to perf_analyzer a tensor of no
+    extent beside the batch is one whose shape it was not told.
+    """
     datatype = signature.step_datatype.value
     return [
         _tensor(SEQUENCE, datatype, [_ANY, _ANY, *signature.step_shape]),
-        _tensor(LENGTHS, "INT32", [_ANY]),
+        _tensor(LENGTHS, "INT32", [_ANY, 1]),
     ]
 
 

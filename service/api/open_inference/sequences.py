@@ -28,7 +28,7 @@ def check_input_names(names: Iterable[Any]) -> None:
 
 
 def sequences_from(inputs: Mapping[str, Array], signature: Signature) -> list[Array]:
-    """Each row of `sequence [batch, time, *step]`, up to its entry in `lengths [batch]` if that is given.
+    """Each row of `sequence [batch, time, *step]`, up to its entry in `lengths` (`[batch]` or `[batch, 1]`).
 
     The names are those that `check_input_names` let through.
     """
@@ -40,12 +40,13 @@ def sequences_from(inputs: Mapping[str, Array], signature: Signature) -> list[Ar
     if lengths is None:
         return list(padded)
     _check_lengths(lengths, padded)
-    return [row[:length] for row, length in zip(padded, lengths.tolist(), strict=True)]
+    return [row[:length] for row, length in zip(padded, lengths.reshape(-1).tolist(), strict=True)]
 
 
 def _check_lengths(lengths: Array, padded: Array) -> None:
-    if lengths.shape != padded.shape[:1] or lengths.dtype.kind not in "iu":
-        raise InvalidRequest(f"{LENGTHS}: expected {len(padded)} whole numbers, one per row of {SEQUENCE}")
+    rows = len(padded)
+    if lengths.shape not in ((rows,), (rows, 1)) or lengths.dtype.kind not in "iu":
+        raise InvalidRequest(f"{LENGTHS}: expected {rows} whole numbers, one per row of {SEQUENCE}")
     if lengths.size and (lengths.min() < 1 or lengths.max() > padded.shape[1]):
         raise InvalidRequest(
             f"{LENGTHS}: expected 1 to {padded.shape[1]}, got {lengths.min()} to {lengths.max()}"
