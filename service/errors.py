@@ -170,6 +170,13 @@ class EngineBroken(EngineFailed):
     fault = "broken"
 
 
+def as_engine_failed(failure: Exception) -> EngineFailed:
+    """What a caller is told of whatever went wrong with its batch."""
+    return (
+        failure if isinstance(failure, EngineFailed) else EngineFailed(str(failure) or type(failure).__name__)
+    )
+
+
 class NotServable(CarouselError):
     """What keeps a server, a bundle or an engine from serving; no request can cause it."""
 

@@ -105,6 +105,10 @@ class Settings(BaseSettings):
     )
     cpu_threads: int = Field(default=1, ge=1, description="ONNX Runtime threads of one engine")
 
+    whole_sequences: Annotated[frozenset[str], NoDecode, BeforeValidator(_listed)] = Field(
+        default=frozenset(),
+        description="causal models whose sequences run whole, with commas between; the others ride in steps",
+    )
     max_batch_rows: int = Field(default=64, ge=1, description="most sequences in one batch on the CPU")
     max_batch_row_steps: int = Field(
         default=16_384,

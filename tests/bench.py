@@ -1,4 +1,4 @@
-"""A SequenceBatcher between fakes: a test submits tickets, steps the engine and turns the clock."""
+"""A batcher between fakes: a test submits tickets, steps the engine and turns the clock."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from service.batching.cost_model import EngineCosts
 from service.batching.partition import BatchLimits
 from service.batching.queue_rules import QueueBounds
 from service.batching.sequence_batcher import SequenceBatcher
+from service.batching.step_batcher import StepBatcher
 from service.batching.ticket import Ticket
 from service.domain.priority import DEFAULT
 from service.domain.signature import Readout
@@ -42,6 +43,7 @@ class Bench:
         limits: BatchLimits = BatchLimits(64, 16_384),  # noqa: B008 - frozen
         bounds: QueueBounds = ROOMY,
         has_thread: bool = False,
+        kind: type[SequenceBatcher | StepBatcher] = SequenceBatcher,
     ) -> None:
         self.clock = ManualClock()
         self.backend = RunningSumBackend(readout)
@@ -51,7 +53,7 @@ class Bench:
             self.thread.start()
         self.registry = CollectorRegistry()
         self.costs = EngineCosts(lambda: self.backend.capability.engine)
-        self.batcher = SequenceBatcher(
+        self.batcher = kind(
             self.backend.signature,
             self.thread if has_thread else self.hand,
             self.costs,
@@ -72,7 +74,8 @@ class Bench:
     ) -> Ticket:
         number = len(self.tickets)
         sequence = np.random.default_rng(number).integers(-4, 5, size=(steps, 2)).astype(np.float32)
-        sequence[0, 0] = number
+        # In every step, so that a part of it has the name too.
+        sequence[:, 0] = number
         future = asyncio.get_running_loop().create_future()
         states = None if state is None else (state,)
         now_s = self.clock.now()

@@ -48,9 +48,10 @@ class Served:
 
 
 @asynccontextmanager
-async def served(folder: Path) -> AsyncIterator[Served]:
-    """Bring the bundle into service for a while, with the server's default settings."""
-    model = await Loader(Settings(), Metrics(CollectorRegistry()), LoopClock()).load(folder)
+async def served(folder: Path, *, is_whole: bool = False) -> AsyncIterator[Served]:
+    """Bring the bundle into service for a while, on the carousel or, if `is_whole`, in whole sequences."""
+    settings = Settings(whole_sequences=frozenset([folder.parent.name] if is_whole else []))
+    model = await Loader(settings, Metrics(CollectorRegistry()), LoopClock()).load(folder)
     try:
         yield Served(model)
     finally:

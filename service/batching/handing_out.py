@@ -28,13 +28,10 @@ class HandingOut:
             self._settle(ticket, row, result, batch_s, len(tickets))
         handing_s = self._clock.now() - started_s
         self._metrics.statistics.batch_ran(len(tickets), batch_s, result.compute_s, handing_s)
-        self._metrics.batch_ran(
-            result.device,
-            result.compute_s,
-            padded_steps,
-            [ticket.steps for ticket in tickets],
-            [ticket.started_s - ticket.arrived_s for ticket in tickets],
-        )
+        steps = [ticket.steps for ticket in tickets]
+        waits_s = [ticket.started_s - ticket.arrived_s for ticket in tickets]
+        self._metrics.batch_ran(result.device, result.compute_s, padded_steps, steps)
+        self._metrics.sequences_ended(result.device, steps, waits_s)
 
     def _settle(self, ticket: Ticket, row: int, result: BatchResult, batch_s: float, rows: int) -> None:
         output = row_output(result, self._signature, row, ticket.steps)

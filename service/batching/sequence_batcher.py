@@ -17,7 +17,7 @@ from service.domain.batches import BatchResult, fits
 from service.domain.clock import Clock
 from service.domain.signature import Signature
 from service.domain.tracing import BatchObserver
-from service.errors import EngineFailed, Unavailable
+from service.errors import EngineFailed, Unavailable, as_engine_failed
 from service.telemetry.metrics import ModelMetrics
 
 
@@ -129,7 +129,8 @@ class SequenceBatcher:
                 f"the engine's output, of shape {outcome.output.shape}, is not the batch's"
             )
         if self._observer is not None:
-            self._observer.batch_ended(tickets, padded_steps, started_s, ended_s, outcome)
+            steps = [ticket.steps for ticket in tickets]
+            self._observer.batch_ended(tickets, steps, padded_steps, started_s, ended_s, outcome)
         if isinstance(outcome, Exception):
             self._bisect(tickets, outcome)
             self._dispatch()
@@ -146,12 +147,7 @@ class SequenceBatcher:
     def _bisect(self, tickets: list[Ticket], failure: Exception) -> None:
         """A batch that fails is run again in halves, until the sequence that fails is alone."""
         if len(tickets) == 1:
-            error = (
-                failure
-                if isinstance(failure, EngineFailed)
-                else EngineFailed(str(failure) or type(failure).__name__)
-            )
-            tickets[0].fail(error)
+            tickets[0].fail(as_engine_failed(failure))
             return
         middle = len(tickets) // 2
         self._halves += [half for half in (tickets[middle:], tickets[:middle]) if half]

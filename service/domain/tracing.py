@@ -47,10 +47,14 @@ class BatchObserver(Protocol):
     def batch_ended(
         self,
         rows: Sequence[TracedRow],
+        steps: Sequence[int],
         padded_steps: int,
         started_s: float,
         ended_s: float,
         outcome: BatchResult | Exception,
     ) -> None:
-        """It was formed at `started_s` and answered, or not, at `ended_s`, its rows padded to one length."""
+        """It was formed at `started_s` and answered, or not, at `ended_s`.
+
+        So many `steps` of each row ran, padded to one length; a row with more of them waits again.
+        """
         ...

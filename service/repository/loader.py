@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,16 +12,13 @@ from service.backends.factory import create_backend
 from service.backends.fallback import FallbackEngine
 from service.backends.shadow import Shadow
 from service.batching.cost_model import EngineCosts
-from service.batching.partition import BatchLimits
-from service.batching.queue_rules import QueueBounds
-from service.batching.sequence_batcher import SequenceBatcher
 from service.domain.clock import Clock
-from service.domain.signature import Signature
 from service.domain.tracing import BatchObserver
 from service.plans.plan import Precision
 from service.repository.golden import GoldenVectors, read_golden
 from service.repository.proving import canary_of, prove, tolerance_of, warm
 from service.repository.scanner import Bundle, read_bundle
+from service.repository.scheduling import scheduler_of
 from service.repository.served_model import ServedModel
 from service.repository.wording import wording_of
 from service.settings import Settings
@@ -83,16 +79,7 @@ class Loader:
         metrics.engines.is_now(engine.capability.engine, EngineState.IN_USE)
         costs = EngineCosts(lambda: engines.capability.engine)
         costs.of(engine.capability.engine).calibrate(observations)
-        scheduler = SequenceBatcher(
-            signature,
-            engines,
-            costs,
-            _limits(settings, signature, engines),
-            QueueBounds(settings.max_waiting_rows, settings.max_waiting_bytes),
-            self.clock,
-            metrics,
-            self.observer,
-        )
+        scheduler = scheduler_of(settings, manifest, engines, costs, self.clock, metrics, self.observer)
         symbols = manifest.step.symbols or ()
         return ServedModel(
             bundle=bundle,
@@ -106,11 +93,3 @@ class Loader:
             canary=canary,
             metrics=metrics,
         )
-
-
-def _limits(settings: Settings, signature: Signature, engines: FallbackEngine) -> Callable[[], BatchLimits]:
-    """The largest batch of the device in use: what fills a CPU leaves a GPU idle."""
-    most = settings.max_batch_bytes // signature.step_bytes
-    cpu = BatchLimits(settings.max_batch_rows, max(1, min(settings.max_batch_row_steps, most)))
-    gpu = BatchLimits(settings.gpu_max_batch_rows, max(1, min(settings.gpu_max_batch_row_steps, most)))
-    return lambda: gpu if engines.capability.device == "gpu" else cpu

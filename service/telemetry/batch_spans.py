@@ -25,15 +25,16 @@ class BatchSpans:
     def batch_ended(
         self,
         rows: Sequence[TracedRow],
+        steps: Sequence[int],
         padded_steps: int,
         started_s: float,
         ended_s: float,
         outcome: BatchResult | Exception,
     ) -> None:
-        requests = _by_request(rows)
+        requests = _by_request(rows, steps)
         if not requests:
             return
-        attributes = _described(rows, padded_steps, outcome)
+        attributes = _described(steps, padded_steps, outcome)
         failure = _failure(outcome)
         wall = WallClock.at(self._clock.now())
         span = self._started(list(requests), attributes, wall.ns(started_s))
@@ -59,23 +60,23 @@ class BatchSpans:
         )
 
 
-def _by_request(rows: Sequence[TracedRow]) -> dict[RequestSpans, list[TracedRow]]:
-    requests: dict[RequestSpans, list[TracedRow]] = {}
-    for row in rows:
+def _by_request(rows: Sequence[TracedRow], steps: Sequence[int]) -> dict[RequestSpans, dict[TracedRow, int]]:
+    """The rows of each request, and how many of their steps ran."""
+    requests: dict[RequestSpans, dict[TracedRow, int]] = {}
+    for row, ran in zip(rows, steps, strict=True):
         if isinstance(row.trace, RequestSpans):
-            requests.setdefault(row.trace, []).append(row)
+            requests.setdefault(row.trace, {})[row] = ran
     return requests
 
 
 def _described(
-    rows: Sequence[TracedRow], padded_steps: int, outcome: BatchResult | Exception
+    steps: Sequence[int], padded_steps: int, outcome: BatchResult | Exception
 ) -> dict[str, str | int | bool]:
     """The whole batch; `padded_steps` are, as in the metrics, those computed for padding only."""
-    steps = sum(row.steps for row in rows)
     attributes: dict[str, str | int | bool] = {
-        "carousel.batch.rows": len(rows),
-        "carousel.batch.steps": steps,
-        "carousel.batch.padded_steps": padded_steps * len(rows) - steps,
+        "carousel.batch.rows": len(steps),
+        "carousel.batch.steps": sum(steps),
+        "carousel.batch.padded_steps": padded_steps * len(steps) - sum(steps),
     }
     if isinstance(outcome, BatchResult):
         attributes["carousel.device"] = outcome.device

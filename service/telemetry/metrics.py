@@ -123,17 +123,18 @@ class ModelMetrics:
     def release(self) -> None:
         self._metrics.release(*self._labels)
 
-    def batch_ran(
-        self, device: str, compute_s: float, padded_steps: int, steps: list[int], waits_s: list[float]
-    ) -> None:
-        """Count a batch whose rows had these lengths and these waits."""
+    def batch_ran(self, device: str, compute_s: float, padded_steps: int, steps: list[int]) -> None:
+        """Count a batch whose rows ran so many steps each, padded to the longest of them."""
         on_device = self._on(device)
         valid = sum(steps)
-        on_device.sequences.inc(len(steps))
         on_device.steps.inc(valid)
         on_device.padded_steps.inc(padded_steps * len(steps) - valid)
         on_device.compute_seconds.observe(compute_s)
         on_device.batch_rows.observe(len(steps))
+
+    def sequences_ended(self, device: str, steps: list[int], waits_s: list[float]) -> None:
+        """Count sequences of these lengths and waits, whose last step this device ran."""
+        self._on(device).sequences.inc(len(steps))
         for length, wait_s in zip(steps, waits_s, strict=True):
             self._sequence_steps.observe(length)
             self._queue_seconds.observe(wait_s)

@@ -51,6 +51,7 @@ class RequestSpans:
         self._clock = clock
         self._accepted_s: float | None = None
         self._waits_since: dict[TracedRow, float] = {}
+        self._left: dict[TracedRow, int] = {}
         self._shares: list[_Share] = []
         self._reason = ""
         self._is_ended = False
@@ -70,17 +71,20 @@ class RequestSpans:
         for row in rows:
             row.trace = self
             self._waits_since[row] = now_s
+            self._left[row] = row.steps
         steps = sum(row.steps for row in rows)
         self._span.set_attributes({MODEL: model, VERSION: version, ROWS: len(rows), STEPS: steps})
 
-    def ran(self, rows: Sequence[TracedRow], run: BatchRun) -> None:
-        """These of its rows were in a batch; where that failed, they wait again."""
+    def ran(self, steps: Mapping[TracedRow, int], run: BatchRun) -> None:
+        """So many steps of these rows were in a batch; where it failed or more are left, they wait again."""
         if self._is_ended:
             return
-        waited_s = min(self._waits_since.pop(row) for row in rows)
-        if run.failure:
-            self._waits_since |= dict.fromkeys(rows, run.ended_s)
-        self._shares.append(_Share(run, waited_s, len(rows), sum(row.steps for row in rows)))
+        waited_s = min(self._waits_since.pop(row) for row in steps)
+        for row, ran in steps.items():
+            self._left[row] -= 0 if run.failure else ran
+            if self._left[row]:
+                self._waits_since[row] = run.ended_s
+        self._shares.append(_Share(run, waited_s, len(steps), sum(steps.values())))
 
     def refused(self, reason: str) -> None:
         self._reason = reason
@@ -102,6 +106,7 @@ class RequestSpans:
         self._span.end(self._arrived.ns(ended_s))
         # Rows know this trace, and a ring would wait for the garbage collector.
         self._waits_since.clear()
+        self._left.clear()
 
     def _add_share(self, share: _Share) -> None:
         run = share.run

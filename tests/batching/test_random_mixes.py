@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 
+import pytest
 from bench import Bench, all_due, assert_answered
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.batching.partition import BatchLimits
-from service.batching.sequence_batcher import QueueBounds
+from service.batching.queue_rules import QueueBounds
+from service.batching.sequence_batcher import SequenceBatcher
+from service.batching.step_batcher import StepBatcher
 from service.batching.ticket import Ticket
 from service.domain.signature import Readout
 from service.errors import ClientGone, DeadlineExceeded, EngineFailed, Overloaded
@@ -46,8 +49,8 @@ class CountedTicket(Ticket):
 class Mix:
     """Plays a list of actions on a bench, then sees to it that all is answered."""
 
-    def __init__(self, readout: Readout, batch_limits: BatchLimits, fails_on, nan_on) -> None:
-        self.bench = Bench(readout, batch_limits, QueueBounds(30, 20_000))
+    def __init__(self, kind, readout: Readout, batch_limits: BatchLimits, fails_on, nan_on) -> None:
+        self.bench = Bench(readout, batch_limits, QueueBounds(30, 20_000), kind=kind)
         self.bench.backend.fails_on, self.bench.backend.nan_on = set(fails_on), set(nan_on)
         self.accepted: list[CountedTicket] = []
         self.deadlines: dict[CountedTicket, float] = {}
@@ -107,10 +110,14 @@ class Mix:
             assert ticket.answers <= 1
             self._assert_is_right(ticket)
         backend = self.bench.backend
-        succeeded = Counter(
-            name for ran, batch in zip(backend.succeeded, backend.names, strict=True) if ran for name in batch
-        )
-        assert set(succeeded.values()) <= {1}, "no sequence is computed twice"
+        steps_run: Counter[float] = Counter()
+        for ran, batch, lengths in zip(backend.succeeded, backend.names, backend.batches, strict=True):
+            if ran:
+                steps_run.update(dict(zip(batch, lengths.tolist(), strict=True)))
+        for ticket in self.bench.tickets:
+            assert steps_run[float(ticket.sequence[0, 0])] <= ticket.steps, "no step is computed twice"
+        if isinstance(self.bench.batcher, StepBatcher):
+            assert self.bench.batcher.slots.in_use == 0, "no slot leaks"
 
     def _assert_is_right(self, ticket: CountedTicket) -> None:
         backend, name = self.bench.backend, float(ticket.sequence[0, 0])
@@ -130,19 +137,22 @@ class Mix:
             assert_answered(ticket)
 
 
+@pytest.mark.parametrize("kind", [SequenceBatcher, StepBatcher])
 @given(st.lists(actions, max_size=30), st.sampled_from(list(Readout)), limits, names, names)
-@settings(max_examples=300)
-def test_every_accepted_ticket_is_answered_exactly_once_and_exactly_right(script, readout, limit, bad, nan):
+@settings(max_examples=200)
+def test_every_accepted_ticket_is_answered_exactly_once_and_exactly_right(
+    kind, script, readout, limit, bad, nan
+):
     async def scenario():
-        mix = Mix(readout, limit, bad, nan - bad)
+        mix = Mix(kind, readout, limit, bad, nan - bad)
         await mix.play(script)
         mix.assert_all_is_well()
 
     asyncio.run(scenario())
 
 
-async def on_an_engine_thread(groups, leavers, batch_limits, bad) -> None:
-    bench = Bench(Readout.EVERY_STEP, batch_limits, has_thread=True)
+async def on_an_engine_thread(kind, groups, leavers, batch_limits, bad) -> None:
+    bench = Bench(Readout.EVERY_STEP, batch_limits, has_thread=True, kind=kind)
     bench.backend.fails_on = set(bad)
     for index, group in enumerate(groups):
         bench.submit(*group)
@@ -164,9 +174,10 @@ async def on_an_engine_thread(groups, leavers, batch_limits, bad) -> None:
     assert bench.backend.is_closed
 
 
+@pytest.mark.parametrize("kind", [SequenceBatcher, StepBatcher])
 @given(
     st.lists(lengths, min_size=1, max_size=8), st.frozensets(st.integers(0, 50), max_size=6), limits, names
 )
-@settings(max_examples=100)
-def test_the_same_holds_on_a_real_engine_thread(groups, leavers, limit, bad):
-    asyncio.run(on_an_engine_thread(groups, leavers, limit, bad))
+@settings(max_examples=60)
+def test_the_same_holds_on_a_real_engine_thread(kind, groups, leavers, limit, bad):
+    asyncio.run(on_an_engine_thread(kind, groups, leavers, limit, bad))

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 import numpy as np
+import pytest
 from bench import all_due
 from engines import STALL_S, Engines
 from fakes import running_sum
@@ -18,6 +19,7 @@ from service.batching.cost_model import EngineCosts
 from service.batching.partition import BatchLimits
 from service.batching.queue_rules import QueueBounds
 from service.batching.sequence_batcher import SequenceBatcher
+from service.batching.step_batcher import StepBatcher
 from service.batching.ticket import Ticket
 from service.domain.signature import Readout
 from service.errors import EngineOutOfMemory
@@ -43,14 +45,14 @@ events = st.one_of(
 class Traffic(Engines):
     """A batcher before a GPU that fails and a CPU that does not, all of it moved by hand."""
 
-    def __init__(self, readout: Readout, in_flight: int) -> None:
+    def __init__(self, kind, readout: Readout, in_flight: int) -> None:
         super().__init__(readout)
         self.gpu.is_stepped = self.cpu.is_stepped = True
         self.gpu.capability = type(self.gpu.capability)("gpu", engine="tensorrt", in_flight=in_flight)
         self.readout = readout
         self.tickets: list[Ticket] = []
         self.answers: list[int] = []
-        self.batcher = SequenceBatcher(
+        self.batcher = kind(
             self.gpu.backend.signature,
             self.fallback,
             EngineCosts(lambda: self.fallback.capability.engine),
@@ -120,11 +122,14 @@ def step_once(engine: FaultyEngine) -> None:
         engine.step()
 
 
-@settings(max_examples=200, deadline=None)
+@pytest.mark.parametrize("scheduler", [SequenceBatcher, StepBatcher])
+@settings(max_examples=150, deadline=None)
 @given(st.lists(events, max_size=60), st.sampled_from(list(Readout)), st.sampled_from([1, 2]))
-def test_whatever_the_gpu_does_every_accepted_sequence_is_answered_once_and_right(played, readout, in_flight):
+def test_whatever_the_gpu_does_every_accepted_sequence_is_answered_once_and_right(
+    scheduler, played, readout, in_flight
+):
     async def scenario() -> None:
-        traffic = Traffic(readout, in_flight)
+        traffic = Traffic(scheduler, readout, in_flight)
         for kind, value in played:
             traffic.play(kind, value)
             await all_due()
@@ -134,11 +139,12 @@ def test_whatever_the_gpu_does_every_accepted_sequence_is_answered_once_and_righ
     asyncio.run(scenario())
 
 
+@pytest.mark.parametrize("scheduler", [SequenceBatcher, StepBatcher])
 @settings(max_examples=30, deadline=None)
 @given(st.lists(events, max_size=40))
-def test_a_gpu_that_heals_is_in_use_again_and_answers_alone(played):
+def test_a_gpu_that_heals_is_in_use_again_and_answers_alone(scheduler, played):
     async def scenario() -> None:
-        traffic = Traffic(Readout.LAST, in_flight=1)
+        traffic = Traffic(scheduler, Readout.LAST, in_flight=1)
         for kind, value in played:
             traffic.play(kind, value)
             await all_due()

@@ -15,7 +15,9 @@ from service.backends.protocol import Backend
 from service.batching.cost_model import EngineCosts
 from service.batching.partition import BatchLimits
 from service.batching.queue_rules import QueueBounds
+from service.batching.scheduler import Scheduler
 from service.batching.sequence_batcher import SequenceBatcher
+from service.batching.step_batcher import StepBatcher
 from service.batching.ticket import Ticket
 from service.domain.clock import LoopClock
 from service.domain.tensors import Array
@@ -66,7 +68,7 @@ async def turns(count: int) -> None:
         await turn
 
 
-async def ask(batcher: SequenceBatcher, caller: Caller, sequence: Array, is_causal: bool) -> list[Array]:
+async def ask(batcher: Scheduler, caller: Caller, sequence: Array, is_causal: bool) -> list[Array]:
     """The outputs of the sequence's chunks, each started from the states of the one before."""
     await turns(caller.arrives_after)
     cuts = sorted({cut for cut in caller.cuts if cut < caller.steps}) if is_causal else []
@@ -85,13 +87,14 @@ async def leave(task: asyncio.Task[list[Array]], after: int | None) -> None:
         task.cancel()
 
 
-async def play(loaded, mix: list[Caller], batch_limits: BatchLimits, seed: int) -> None:
+async def play(loaded, mix: list[Caller], batch_limits: BatchLimits, seed: int, on_carousel: bool) -> None:
     network, random = loaded.network, np.random.default_rng(seed)
     engine = EngineThread(KeptOpen(loaded.backend), "mix", asyncio.get_running_loop())
     engine.start()
     metrics = Metrics(CollectorRegistry()).for_model("mix", "1")
     bounds = QueueBounds(1000, 1 << 28)
-    batcher = SequenceBatcher(
+    kind = StepBatcher if on_carousel and network.signature.states else SequenceBatcher
+    batcher = kind(
         network.signature,
         engine,
         EngineCosts(lambda: engine.capability.engine),
@@ -120,7 +123,9 @@ async def play(loaded, mix: list[Caller], batch_limits: BatchLimits, seed: int) 
     await engine.stop()
 
 
-@given(callers, limits, st.integers(0, 1 << 30))
+@given(callers, limits, st.integers(0, 1 << 30), st.booleans())
 @settings(max_examples=40)
-def test_every_answer_is_the_lone_answer_whoever_comes_goes_and_is_cut(loaded, mix, batch_limits, seed):
-    asyncio.run(play(loaded, mix, batch_limits, seed))
+def test_every_answer_is_the_lone_answer_whoever_comes_goes_and_is_cut(
+    loaded, mix, batch_limits, seed, on_carousel
+):
+    asyncio.run(play(loaded, mix, batch_limits, seed, on_carousel))

@@ -121,7 +121,9 @@ async def waiting(observer: Connection) -> float:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_loses_no_call_and_the_server_ends_well(published, number):
-    with CarouselProcess(published, max_batch_rows="1", max_sequence_steps="1000000") as server:
+    with CarouselProcess(
+        published, max_batch_rows="1", whole_sequences="letters", max_sequence_steps="1000000"
+    ) as server:
         answers = asyncio.run(signal_and_collect(server, number))
         assert server.wait() == 0
     assert [answer.outputs[0].shape[0] for answer in answers] == [2] + [1] * 30

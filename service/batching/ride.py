@@ -1,0 +1,52 @@
+"""A sequence on the carousel: how far it has come, where its state rests, and its answer so far."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from service.batching.boarding_queue import Place
+from service.batching.state_slots import Slot, StateSlots
+from service.batching.ticket import RowResult, Ticket
+from service.domain.batches import BatchResult
+from service.domain.tensors import Array
+
+_NOTHING = np.empty(0, np.float32)
+
+
+class Ride:
+    """One ticket from getting on to getting off; of its steps so many are `done` and so many `left`."""
+
+    __slots__ = ("compute_s", "done", "is_degraded", "left", "output", "place", "slot", "ticket")
+
+    def __init__(self, place: Place, ticket: Ticket) -> None:
+        self.place = place
+        self.ticket = ticket
+        self.done = 0
+        self.left = ticket.steps
+        self.slot: Slot = StateSlots.FRESH
+        self.output: Array = _NOTHING
+        self.compute_s = 0.0
+        self.is_degraded = False
+
+    def join(self, output: Array) -> None:
+        """Keep the output `[steps, …]` of the steps that follow those done."""
+        if len(output) == self.ticket.steps:
+            self.output = output
+            return
+        if not self.done:
+            self.output = np.empty((self.ticket.steps, *output.shape[1:]), output.dtype)
+        self.output[self.done : self.done + len(output)] = output
+
+    def answer(self, result: BatchResult, row: int, rows: int, ended_s: float) -> RowResult:
+        """The whole answer, after the tick that was the last."""
+        ticket = self.ticket
+        return RowResult(
+            self.output,
+            tuple([state[row] for state in result.states]),
+            result.device,
+            self.is_degraded,
+            ticket.started_s - ticket.arrived_s,
+            ended_s - ticket.started_s,
+            self.compute_s,
+            rows,
+        )

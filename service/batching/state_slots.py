@@ -1,0 +1,92 @@
+"""Recurrent state at rest: one row of every state for each sequence that is under way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from service.domain.signature import Signature
+from service.domain.tensors import Array
+
+_FIRST = 64
+
+
+class Slot(NamedTuple):
+    """A row of the table, and which of its tenants this is."""
+
+    row: int
+    generation: int
+
+
+class StateSlots:
+    """Rows of state in host memory, `[slots, *shape]` for each state of a signature; grows as needed.
+
+    How many there may be is for those to say who take them.
+
+    Row 0 holds zeros for ever: a sequence that has not begun has no slot and starts from there. A slot
+    that is released and taken again has another generation, so what a late batch has to say about the
+    tenant before reaches nobody.
+    """
+
+    FRESH = Slot(0, 0)
+
+    def __init__(self, signature: Signature) -> None:
+        self._tables = [np.zeros((_FIRST, *state.shape), np.float32) for state in signature.states]
+        self.slot_bytes = sum(table[0].nbytes for table in self._tables)
+        self._generations = [0] * _FIRST
+        self._free = list(range(_FIRST - 1, 0, -1))
+
+    @property
+    def in_use(self) -> int:
+        return len(self._generations) - 1 - len(self._free)
+
+    def take(self) -> Slot:
+        """A slot that is nobody's, with whatever its last tenant left in it."""
+        if not self._free:
+            self._grow()
+        row = self._free.pop()
+        return Slot(row, self._generations[row])
+
+    def release(self, slot: Slot) -> None:
+        """Give a slot back; of one that is already somebody else's nothing happens."""
+        if slot.row and self.is_current(slot):
+            self._generations[slot.row] += 1
+            self._free.append(slot.row)
+
+    def is_current(self, slot: Slot) -> bool:
+        return self._generations[slot.row] == slot.generation
+
+    def gather(self, slots: Sequence[Slot]) -> tuple[Array, ...]:
+        """The states of these slots side by side, `[rows, *shape]` each; copies."""
+        places = [slot.row for slot in slots]
+        return tuple(table[places] for table in self._tables)
+
+    def commit(self, slots: Sequence[Slot], rows: Sequence[int], states: Sequence[Array]) -> None:
+        """Store `states[…][row]` in each slot that is still the same tenant's."""
+        generations = self._generations
+        current = [
+            (slot.row, row)
+            for slot, row in zip(slots, rows, strict=True)
+            if slot.row and generations[slot.row] == slot.generation
+        ]
+        if not current:
+            return
+        places, taken = map(list, zip(*current, strict=True))
+        for table, state in zip(self._tables, states, strict=True):
+            table[places] = state[taken]
+
+    def write(self, slot: Slot, states: Sequence[Array]) -> None:
+        """Store one row of every state."""
+        self.commit([slot], [0], [state[np.newaxis] for state in states])
+
+    def read(self, slot: Slot) -> tuple[Array, ...]:
+        """A copy of one row of every state."""
+        return tuple(table[slot.row].copy() for table in self._tables)
+
+    def _grow(self) -> None:
+        rows = len(self._generations)
+        self._tables = [np.concatenate([table, np.zeros_like(table)]) for table in self._tables]
+        self._generations += [0] * rows
+        self._free += range(2 * rows - 1, rows - 1, -1)

@@ -1,0 +1,178 @@
+"""The carousel: sequences of a causal model get on and off while it turns.
+
+Every tick runs a chunk of steps for every row that has work. A sequence's state rests in a slot between its
+ticks, so a short sequence never waits for a long one to end, rows of any lengths share a batch almost without
+padding, and streams are sequences whose state outlives their steps.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from service.backends.engine_thread import Engine, Outcome
+from service.batching.boarding_queue import BoardingQueue
+from service.batching.chunk_length import chunk_length
+from service.batching.cost_model import EngineCosts
+from service.batching.partition import BatchLimits
+from service.batching.progress import Progress
+from service.batching.queue_rules import QueueBounds, QueueRules
+from service.batching.ride import Ride
+from service.batching.seats import Seats
+from service.batching.state_slots import StateSlots
+from service.batching.tick import Tick, TickBuffer
+from service.batching.ticket import Ticket
+from service.batching.waiting_work import seconds_of
+from service.domain.batches import BatchResult, fits
+from service.domain.clock import Clock
+from service.domain.signature import Signature
+from service.domain.tracing import BatchObserver
+from service.errors import EngineFailed, Unavailable, as_engine_failed
+from service.telemetry.metrics import ModelMetrics
+
+
+class StepBatcher:
+    """One engine's scheduler for causal models; lives on the event loop, so nothing here needs a lock."""
+
+    def __init__(
+        self,
+        signature: Signature,
+        engine: Engine,
+        costs: EngineCosts,
+        limits: Callable[[], BatchLimits],
+        bounds: QueueBounds,
+        clock: Clock,
+        metrics: ModelMetrics,
+        observer: BatchObserver | None = None,
+        max_tick_s: float = 0.02,
+    ) -> None:
+        self._signature = signature
+        self._engine = engine
+        self._costs = costs
+        self._limits = limits
+        self._clock = clock
+        self._observer = observer
+        self.slots = slots = StateSlots(signature)
+        self._progress = Progress(signature, slots, clock, metrics)
+        self._max_tick_s = max_tick_s
+        self._queue = BoardingQueue(costs.current)
+        self._rules = QueueRules(bounds, self._queue, costs.current, limits)
+        self._seats = Seats(self._queue, slots, limits)
+        self._halves: list[list[Ride]] = []
+        self._running: list[Tick] = []
+        self._buffers: list[TickBuffer] = []
+        self._ended_s = 0.0
+        self._is_woken = False
+        self._is_stopping = False
+        self._loop = asyncio.get_running_loop()
+
+    @property
+    def waiting(self) -> int:
+        return self._queue.work.rows
+
+    def submit(self, tickets: list[Ticket]) -> None:
+        """Queue all tickets of a request or none; raises Overloaded or Unavailable."""
+        if self._is_stopping:
+            raise Unavailable("the server is draining: it finishes what it has and takes no more")
+        self._rules.let_in(tickets, self._clock.now(), self._riding_s())
+        self._wake()
+
+    async def stop(self) -> None:
+        """Take no more and wait until nobody waits or rides."""
+        self._is_stopping = True
+        riding = [
+            ride.ticket for rides in (list(self._seats), *self._halves, *self._in_ticks()) for ride in rides
+        ]
+        unanswered = [ticket.future for ticket in (*self._queue.waiting(), *riding) if not ticket.is_settled]
+        if unanswered:
+            await asyncio.wait(unanswered)
+
+    def _in_ticks(self) -> list[list[Ride]]:
+        return [tick.rides for tick in self._running]
+
+    def _riding_s(self) -> float:
+        """Predicted time until those who ride have got off; only asked for where somebody waits."""
+        if not self._queue.work.rows:
+            return 0.0
+        left = [ride.left for rides in (list(self._seats), *self._in_ticks()) for ride in rides]
+        return seconds_of(len(left), sum(left), self._costs.current(), self._limits())
+
+    def _wake(self) -> None:
+        """Turn after the callbacks already due: requests read in the same turn of the loop ride together."""
+        if not self._is_woken and self._may_turn():
+            self._is_woken = True
+            self._loop.call_soon(self._turn)
+
+    def _may_turn(self) -> bool:
+        if not self._running:
+            return True
+        ready = len(self._seats) + self._queue.work.rows
+        is_full = bool(self._halves) or ready >= self._limits().max_rows
+        return is_full and len(self._running) < self._engine.capability.in_flight
+
+    def _turn(self) -> None:
+        self._is_woken = False
+        while self._may_turn():
+            now_s = self._clock.now()
+            rides = self._halves.pop() if self._halves else self._seats.seated(now_s)
+            if not rides:
+                break
+            self._run(rides, now_s)
+
+    def _run(self, rides: list[Ride], now_s: float) -> None:
+        for ride in rides:
+            if not ride.done:
+                ride.ticket.started_s = now_s
+        buffer = self._buffers.pop() if self._buffers else TickBuffer(self._signature)
+        try:
+            tick = buffer.fill(rides, self._chunk(rides), self.slots, now_s)
+        except MemoryError as failure:
+            self._buffers.append(buffer)
+            self._bisect(rides, failure)
+            return
+        self._running.append(tick)
+
+        def finished(outcome: Outcome) -> None:
+            self._running.remove(tick)
+            self._buffers.append(buffer)
+            self._finished(tick, outcome)
+
+        self._engine.submit(tick.batch, finished)
+
+    def _chunk(self, rides: list[Ride]) -> int:
+        is_awaited = len(self._seats) > 0 or self._queue.work.rows > 0
+        left = [ride.left for ride in rides]
+        chunk = chunk_length(left, self._costs.current(), self._max_tick_s, is_awaited=is_awaited)
+        return min(chunk, max(1, self._limits().max_row_steps // len(rides)))
+
+    def _finished(self, tick: Tick, outcome: Outcome) -> None:
+        ended_s = self._clock.now()
+        rows, padded_steps = len(tick.rides), tick.batch.padded_steps
+        if isinstance(outcome, BatchResult) and not fits(outcome, self._signature, rows, padded_steps):
+            outcome = EngineFailed(
+                f"the engine's output, of shape {outcome.output.shape}, is not the batch's"
+            )
+        if self._observer is not None:
+            tickets = [ride.ticket for ride in tick.rides]
+            self._observer.batch_ended(tickets, tick.steps, padded_steps, tick.started_s, ended_s, outcome)
+        if isinstance(outcome, Exception):
+            self._bisect(tick.rides, outcome)
+            self._turn()
+            return
+        # What a tick waited for the one before it is not its own cost.
+        took_s = ended_s - max(tick.started_s, self._ended_s)
+        self._ended_s = ended_s
+        self._costs.of(outcome.engine).observe(rows, padded_steps, took_s)
+        self._seats.take_back(self._progress.advance(tick, outcome))
+        # The engine gets its next tick before this one is handed out.
+        self._turn()
+        for ticket in self._progress.hand_out(tick, outcome, ended_s)[:1]:
+            self._rules.answered(ticket, ended_s)
+
+    def _bisect(self, rides: list[Ride], failure: Exception) -> None:
+        """A tick that fails is run again in halves, until the sequence that fails is alone."""
+        if len(rides) == 1:
+            self._progress.fail(rides[0], as_engine_failed(failure))
+            return
+        middle = len(rides) // 2
+        self._halves += [rides[middle:], rides[:middle]]

@@ -1,0 +1,57 @@
+"""One turn of the carousel: a chunk of steps for every row, laid side by side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from service.batching.ride import Ride
+from service.batching.state_slots import StateSlots
+from service.domain.batches import Batch
+from service.domain.signature import Signature
+from service.domain.tensors import Array
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Who rides, how many steps of each, and the batch they make."""
+
+    rides: list[Ride]
+    steps: list[int]
+    batch: Batch
+    started_s: float
+
+
+class TickBuffer:
+    """The memory ticks are formed in, grown as needed and used again."""
+
+    def __init__(self, signature: Signature) -> None:
+        self._signature = signature
+        self._steps = np.empty(0, dtype=signature.step_datatype.dtype)
+
+    def fill(self, rides: list[Ride], chunk: int, slots: StateSlots, now_s: float) -> Tick:
+        """The next `chunk` steps of every ride, `[time, batch, *step]`; valid until the next fill."""
+        steps = [min(chunk, ride.left) for ride in rides]
+        lengths = np.array(steps, dtype=np.int32)
+        states = slots.gather([ride.slot for ride in rides])
+        return Tick(rides, steps, Batch(self._sequence(rides, steps), lengths, states), now_s)
+
+    def _sequence(self, rides: list[Ride], steps: list[int]) -> Array:
+        if len(rides) == 1:
+            ride = rides[0]
+            return ride.ticket.sequence[ride.done : ride.done + steps[0], np.newaxis]
+        padded_steps = max(steps)
+        sequence = self._view(padded_steps, len(rides))
+        for row, (ride, count) in enumerate(zip(rides, steps, strict=True)):
+            sequence[:count, row] = ride.ticket.sequence[ride.done : ride.done + count]
+            if count < padded_steps:
+                sequence[count:, row] = 0
+        return sequence
+
+    def _view(self, padded_steps: int, rows: int) -> Array:
+        shape = (padded_steps, rows, *self._signature.step_shape)
+        size = int(np.prod(shape))
+        if self._steps.size < size:
+            self._steps = np.empty(size, dtype=self._steps.dtype)
+        return self._steps[:size].reshape(shape)

@@ -1,0 +1,45 @@
+"""Which scheduler a model gets, and how large its batches may be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from service.backends.fallback import FallbackEngine
+from service.batching.cost_model import EngineCosts
+from service.batching.partition import BatchLimits
+from service.batching.queue_rules import QueueBounds
+from service.batching.scheduler import Scheduler
+from service.batching.sequence_batcher import SequenceBatcher
+from service.batching.step_batcher import StepBatcher
+from service.domain.clock import Clock
+from service.domain.signature import Signature
+from service.domain.tracing import BatchObserver
+from service.repository.manifest import Manifest
+from service.settings import Settings
+from service.telemetry.metrics import ModelMetrics
+
+
+def scheduler_of(
+    settings: Settings,
+    manifest: Manifest,
+    engines: FallbackEngine,
+    costs: EngineCosts,
+    clock: Clock,
+    metrics: ModelMetrics,
+    observer: BatchObserver | None,
+) -> Scheduler:
+    """The carousel for a causal model, unless the settings say otherwise; whole sequences for the others."""
+    signature = manifest.signature
+    limits = _limits(settings, signature, engines)
+    bounds = QueueBounds(settings.max_waiting_rows, settings.max_waiting_bytes)
+    is_carousel = manifest.causal and signature.states and manifest.name not in settings.whole_sequences
+    kind = StepBatcher if is_carousel else SequenceBatcher
+    return kind(signature, engines, costs, limits, bounds, clock, metrics, observer)
+
+
+def _limits(settings: Settings, signature: Signature, engines: FallbackEngine) -> Callable[[], BatchLimits]:
+    """The largest batch of the device in use: what fills a CPU leaves a GPU idle."""
+    most = settings.max_batch_bytes // signature.step_bytes
+    cpu = BatchLimits(settings.max_batch_rows, max(1, min(settings.max_batch_row_steps, most)))
+    gpu = BatchLimits(settings.gpu_max_batch_rows, max(1, min(settings.gpu_max_batch_row_steps, most)))
+    return lambda: gpu if engines.capability.device == "gpu" else cpu

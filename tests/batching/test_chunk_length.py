@@ -1,0 +1,74 @@
+"""How many steps a tick runs: padding is weighed against calls."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.batching.chunk_length import chunk_length
+from service.batching.cost_model import CostModel
+
+lefts = st.lists(st.integers(1, 400), min_size=1, max_size=12)
+prices = st.tuples(*[st.sampled_from([0.0, 1e-6, 1e-5, 1e-4])] * 3)
+
+
+def priced(call_s: float, step_s: float, row_step_s: float) -> CostModel:
+    cost = CostModel()
+    cost.call_s, cost.step_s, cost.row_step_s = call_s, step_s, row_step_s
+    return cost
+
+
+def seconds_of(left: list[int], cost: CostModel, chunk) -> float:
+    """What it costs to run all to their end when every tick is as long as `chunk` says."""
+    total_s = 0.0
+    while left:
+        steps = chunk(left)
+        total_s += cost.seconds(len(left), steps)
+        left = [length - steps for length in left if length > steps]
+    return total_s
+
+
+def cheapest_s(left: list[int], cost: CostModel) -> float:
+    """The same with the best cuts, which are at ends of sequences."""
+    ends = sorted(set(left))
+    best = {ends[-1]: 0.0}
+    for start in reversed([0, *ends[:-1]]):
+        rows = sum(length > start for length in left)
+        best[start] = min(cost.seconds(rows, end - start) + best[end] for end in ends if end > start)
+    return best[0]
+
+
+@given(lefts, prices)
+def test_the_cuts_cost_at_most_twice_the_best_ones(left, price):
+    cost = priced(*price)
+    spent_s = seconds_of(left, cost, lambda now: chunk_length(now, cost, 1e9, is_awaited=False))
+    assert spent_s <= 2 * cheapest_s(left, cost) + 1e-12
+
+
+@given(lefts, prices, st.booleans(), st.sampled_from([0.0, 1e-4, 1e-2, 1e9]))
+def test_a_tick_is_at_least_a_step_and_ends_with_the_longest_at_the_latest(left, price, is_awaited, most_s):
+    steps = chunk_length(left, priced(*price), most_s, is_awaited=is_awaited)
+    assert 1 <= steps <= max(left)
+    cost = priced(*price)
+    assert steps == 1 or steps * (cost.step_s + cost.row_step_s * len(left)) <= most_s * (1 + 1e-9)
+
+
+@pytest.mark.parametrize(
+    ("left", "price", "due"),
+    [
+        ([256], (50e-6, 2e-6, 2e-6), 256),
+        ([1] * 60, (50e-6, 2e-6, 2e-6), 1),
+        ([10, 5000], (50e-6, 2e-6, 2e-6), 10),
+        ([10, 30], (50e-6, 2e-6, 2e-6), 30),
+        # Where the step is paid for by all alike, as on a GPU, padding costs nothing.
+        ([10, 5000], (50e-6, 10e-6, 0.0), 5000),
+    ],
+)
+def test_known_mixes(left, price, due):
+    assert chunk_length(left, priced(*price), 1e9, is_awaited=False) == due
+
+
+def test_where_others_wait_an_idle_seat_costs_its_share_of_the_step():
+    cost = priced(50e-6, 10e-6, 0.0)
+    assert chunk_length([10, 5000], cost, 1e9, is_awaited=True) == 10

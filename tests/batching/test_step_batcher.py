@@ -1,0 +1,139 @@
+"""The carousel, turned by hand: who rides, how far, and what becomes of everyone's state."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from bench import Bench, all_due, assert_answered
+from on_a_loop import on_a_loop
+
+from service.batching.partition import BatchLimits
+from service.batching.step_batcher import StepBatcher
+from service.domain.signature import Readout
+
+
+def carousel(max_tick_s: float = 0.02, **given) -> Bench:
+    bench = Bench(kind=StepBatcher, **given)
+    bench.batcher._max_tick_s = max_tick_s
+    cost = bench.costs.current()
+    cost.observe = lambda *_: None
+    cost.call_s, cost.step_s, cost.row_step_s = 50e-6, 2e-6, 2e-6
+    return bench
+
+
+@on_a_loop
+async def test_a_lone_sequence_runs_in_one_piece_and_takes_no_slot():
+    bench = carousel()
+    (ticket,) = bench.submit(300)
+    await all_due()
+    assert bench.batcher.slots.in_use == 0
+    await bench.drain()
+    assert [batch.tolist() for batch in bench.backend.batches] == [[300]]
+    assert_answered(ticket)
+
+
+@on_a_loop
+async def test_streams_with_a_step_each_run_as_one_batch():
+    bench = carousel()
+    states = [np.array([7.0, number], np.float32) for number in range(40)]
+    tickets = [bench.ticket(1, state) for state in states]
+    for ticket in tickets:
+        bench.batcher.submit([ticket])
+    await bench.drain()
+    assert [len(batch) for batch in bench.backend.batches] == [40]
+    for ticket in tickets:
+        assert_answered(ticket)
+
+
+@pytest.mark.parametrize("readout", Readout)
+@on_a_loop
+async def test_a_short_sequence_waits_for_one_tick_of_the_long_ones_at_most(readout):
+    bench = carousel(readout=readout, limits=BatchLimits(8, 1 << 20))
+    long = bench.submit(*[1000] * 20)
+    await all_due()
+    bench.hand.step()
+    bench.clock.advance(0.05)
+    await all_due()
+    (short,) = bench.submit(10)
+    ticks = 0
+    while not short.is_settled:
+        bench.hand.step()
+        await all_due()
+        ticks += 1
+    assert ticks <= 3, "the tick that ran, and its own: cut once at most"
+    await bench.drain()
+    for ticket in (*long, short):
+        assert_answered(ticket)
+    assert bench.batcher.slots.in_use == 0
+
+
+@on_a_loop
+async def test_no_tick_is_longer_than_it_may_be():
+    bench = carousel()
+    bench.submit(*[30_000] * 3)
+    await bench.drain()
+    steps = [int(batch.max()) for batch in bench.backend.batches]
+    assert max(steps) * (2e-6 + 3 * 2e-6) <= 0.02
+    assert len(steps) < 20, "nor much shorter"
+
+
+@on_a_loop
+async def test_nobody_stands_for_ever_while_short_ones_keep_coming():
+    bench = carousel(0.001, limits=BatchLimits(2, 1 << 20))
+    (long,) = bench.submit(1000)
+    await all_due()
+    turns = 0
+    while not long.is_settled:
+        bench.submit(5, 5)
+        bench.clock.advance(0.001)
+        bench.hand.step()
+        await all_due()
+        turns += 1
+        assert turns < 500
+    assert_answered(long)
+
+
+@on_a_loop
+async def test_a_rider_who_leaves_frees_seat_and_slot():
+    bench = carousel(0.001, limits=BatchLimits(2, 1 << 20))
+    long = bench.submit(1000, 1000)
+    await all_due()
+    bench.hand.step()
+    await all_due()
+    assert bench.batcher.slots.in_use == 2
+    long[0].future.cancel()
+    (short,) = bench.submit(4)
+    await bench.drain()
+    assert_answered(short)
+    assert_answered(long[1])
+    assert bench.batcher.slots.in_use == 0
+
+
+@on_a_loop
+async def test_a_tick_that_fails_is_run_again_from_the_states_before_it():
+    bench = carousel(0.001, readout=Readout.EVERY_STEP)
+    tickets = bench.submit(1000, 1000, 40)
+    await all_due()
+    bench.hand.step()
+    await all_due()
+    bench.backend.fails_on = {1.0}
+    await bench.drain()
+    assert_answered(tickets[0])
+    assert_answered(tickets[2])
+    assert "on fire" in str(tickets[1].future.exception())
+    assert bench.batcher.slots.in_use == 0
+
+
+@on_a_loop
+async def test_what_is_counted_of_ticks_and_of_sequences():
+    bench = carousel(limits=BatchLimits(2, 1 << 20))
+    bench.submit(20_000, 100)
+    await bench.drain()
+    model = {"model": "sums", "version": "1"}
+    on_fake = model | {"device": "fake"}
+    assert bench.metric("sequences_total", **on_fake) == 2
+    assert bench.metric("steps_total", **on_fake) == 20_100
+    assert bench.metric("batch_rows_count", **on_fake) == len(bench.backend.batches) > 2
+    assert bench.metric("sequence_steps_sum", **model) == 20_100
+    padded = sum(int(batch.max()) * len(batch) - int(batch.sum()) for batch in bench.backend.batches)
+    assert bench.metric("padded_steps_total", **on_fake) == padded
