@@ -27,6 +27,7 @@ from service.api.open_inference.metadata import metadata_routes
 from service.api.open_inference.model_control import model_control_routes
 from service.api.openapi import describe, document_hot_routes
 from service.api.predict import PredictDoor
+from service.api.sessions import session_routes
 from service.backends.daemon_call import called_on_a_daemon
 from service.dashboard.routes import dashboard_routes
 from service.domain.clock import LoopClock
@@ -120,6 +121,7 @@ class Carousel:
         app.include_router(metadata_routes(self.registry, lambda: self.is_ready, max_rows))
         app.include_router(model_control_routes(self.lifecycle))
         app.include_router(log_routes())
+        app.include_router(session_routes(self.predictor, max_rows))
         app.include_router(metrics_route(self.metrics.registry))
         app.include_router(dashboard_routes(self.registry))
         document_hot_routes(app, self.registry)

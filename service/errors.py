@@ -6,12 +6,16 @@ CarouselError
 │   └── BodyTooLarge           413  RESOURCE_EXHAUSTED  more bytes or steps than the server takes
 ├── Unauthenticated            401  UNAUTHENTICATED     no key, an unknown one, or one that has expired
 ├── Forbidden                  403  PERMISSION_DENIED   the caller is known, but may not do this
+├── SessionExists              409  ALREADY_EXISTS      a session of this id is open
+├── OutOfOrder                 409  FAILED_PRECONDITION a step that is not the one due
+├── SessionGone                410  NOT_FOUND           a session that has ended; says why
 ├── NotFound                   404  NOT_FOUND           no such model, version or session
 ├── MethodNotAllowed           405  UNIMPLEMENTED       the path exists, but not for this method
 ├── HeaderTimeout              408  DEADLINE_EXCEEDED   a header that did not arrive in time
 ├── HeaderTooLarge             431  RESOURCE_EXHAUSTED  more header fields or bytes than the server takes
 ├── Overloaded                 429  RESOURCE_EXHAUSTED  the queue is full; says when to come back
 │   └── DeadlineUnreachable    429  RESOURCE_EXHAUSTED  what waits before it takes longer than the caller does
+│   ├── TooManySessions        429  RESOURCE_EXHAUSTED  no room for another session
 │   ├── RateLimited            429  RESOURCE_EXHAUSTED  the caller's requests per second are used up
 │   └── TooManyConcurrent      429  RESOURCE_EXHAUSTED  the caller has too many requests being answered
 ├── Unavailable                503  UNAVAILABLE         loading, draining, or no healthy engine
@@ -90,6 +94,24 @@ class NotFound(CarouselError):
     reason = "not_found"
 
 
+class SessionExists(CarouselError):
+    http_status = 409
+    grpc_code = "ALREADY_EXISTS"
+    reason = "session_exists"
+
+
+class OutOfOrder(CarouselError):
+    http_status = 409
+    grpc_code = "FAILED_PRECONDITION"
+    reason = "out_of_order"
+
+
+class SessionGone(CarouselError):
+    http_status = 410
+    grpc_code = "NOT_FOUND"
+    reason = "session_gone"
+
+
 class MethodNotAllowed(CarouselError):
     http_status = 405
     grpc_code = "UNIMPLEMENTED"
@@ -112,6 +134,10 @@ class Overloaded(CarouselError):
 
 class DeadlineUnreachable(Overloaded):
     reason = "deadline_unreachable"
+
+
+class TooManySessions(Overloaded):
+    reason = "too_many_sessions"
 
 
 class RateLimited(Overloaded):

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from itertools import repeat
 
+from service.batching.slot import FRESH, Slot
 from service.batching.ticket import RowResult, Ticket
 from service.domain.clock import Clock
-from service.domain.inference import InferRequest, InferResult, Timings
+from service.domain.inference import InferRequest, InferResult, StreamStep, Timings
 from service.domain.sequences import checked_sequence
 from service.domain.tensors import Array
 from service.errors import BodyTooLarge, DeadlineExceeded, InvalidRequest
 from service.repository.registry import Registry
 from service.repository.served_model import ServedModel
+from service.sessions.sessions import Sessions
 from service.settings import Settings
 
 
@@ -28,7 +32,10 @@ class Predictor:
         arrived_s = self._clock.now()
         model = self.registry.find(request.model, request.version)
         try:
-            result = _result(model, await self._rows(model, request, arrived_s))
+            if request.stream is None:
+                result = _result(model, await self._rows(model, request, arrived_s))
+            else:
+                result = await self._streamed(model, request, request.stream, arrived_s)
         except BaseException:
             model.metrics.statistics.request_failed(self._clock.now() - arrived_s)
             raise
@@ -37,9 +44,36 @@ class Predictor:
         model.metrics.statistics.request_answered(len(result.outputs), elapsed_s, *result.timings)
         return result
 
-    async def _rows(self, model: ServedModel, request: InferRequest, arrived_s: float) -> list[RowResult]:
+    def sessions(self, name: str, version: str | None = None) -> Sessions:
+        """The open streams of a model; raises InvalidRequest where it has none."""
+        return _sessions(self.registry.find(name, version))
+
+    async def _streamed(
+        self, model: ServedModel, request: InferRequest, stream: StreamStep, arrived_s: float
+    ) -> InferResult:
+        """One step of a session; a session whose first step fails is not there afterwards."""
+        sessions, rows = _sessions(model), len(request.sequences)
+        self._check_rows(rows)
+        session = sessions.open(stream.session, rows) if stream.starts else sessions.find(stream.session)
+        if rows != session.rows:
+            raise InvalidRequest(f"sequence: {rows} rows, the session has {session.rows}")
+        try:
+            number, answers = await sessions.step(
+                session, stream.number, lambda slots: self._rows(model, request, arrived_s, slots)
+            )
+        except BaseException:
+            if stream.starts and session.is_open:
+                sessions.close(session.id, "failed")
+            raise
+        if stream.ends and session.is_open:
+            sessions.close(session.id)
+        return _result(model, answers, number)
+
+    async def _rows(
+        self, model: ServedModel, request: InferRequest, arrived_s: float, slots: Sequence[Slot] = ()
+    ) -> list[RowResult]:
         timeout_s = self._timeout_s(request)
-        tickets = self._tickets(model, request, arrived_s, arrived_s + timeout_s)
+        tickets = self._tickets(model, request, arrived_s, arrived_s + timeout_s, slots)
         model.scheduler.submit(tickets)
         if request.trace is not None:
             request.trace.accepted(tickets, model.manifest.name, model.manifest.version)
@@ -48,7 +82,12 @@ class Predictor:
         return await _answers(tickets)
 
     def _tickets(
-        self, model: ServedModel, request: InferRequest, arrived_s: float, deadline_s: float
+        self,
+        model: ServedModel,
+        request: InferRequest,
+        arrived_s: float,
+        deadline_s: float,
+        slots: Sequence[Slot],
     ) -> list[Ticket]:
         self._check_rows(len(request.sequences))
         loop = asyncio.get_running_loop()
@@ -66,8 +105,9 @@ class Predictor:
                 deadline_s,
                 request.priority,
                 request.held_bytes // len(checked),
+                slot,
             )
-            for sequence in checked
+            for sequence, slot in zip(checked, slots or repeat(FRESH, len(checked)), strict=True)
         ]
 
     def _timeout_s(self, request: InferRequest) -> float:
@@ -83,6 +123,13 @@ class Predictor:
             raise BodyTooLarge(
                 f"sequences: {rows} sequences, at most {self._settings.max_request_rows} are allowed"
             )
+
+
+def _sessions(model: ServedModel) -> Sessions:
+    if model.sessions is None:
+        name = model.manifest.name
+        raise InvalidRequest(f"session: {name} keeps no state between requests: send whole sequences")
+    return model.sessions
 
 
 async def _answers(tickets: list[Ticket]) -> list[RowResult]:
@@ -101,7 +148,7 @@ def _named(sequences: list[Array]) -> list[tuple[str, Array]]:
     return [(f"sequences[{index}]", sequence) for index, sequence in enumerate(sequences)]
 
 
-def _result(model: ServedModel, rows: list[RowResult]) -> InferResult:
+def _result(model: ServedModel, rows: list[RowResult], step: int = 0) -> InferResult:
     slowest = rows[0] if len(rows) == 1 else max(rows, key=lambda row: row.queue_s + row.batch_s)
     return InferResult(
         model.manifest.name,
@@ -110,4 +157,5 @@ def _result(model: ServedModel, rows: list[RowResult]) -> InferResult:
         slowest.device,
         any(row.is_degraded for row in rows),
         Timings(slowest.queue_s, slowest.batch_s, slowest.compute_s),
+        step,
     )

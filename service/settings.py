@@ -109,6 +109,14 @@ class Settings(BaseSettings):
         default=frozenset(),
         description="causal models whose sequences run whole, with commas between; the others ride in steps",
     )
+    max_sessions: int = Field(default=10_000, ge=0, description="most open sessions of one model")
+    max_session_bytes: int = Field(
+        default=256 * _MIB, ge=0, description="most state of one model's open sessions"
+    )
+    session_idle_s: float = Field(
+        default=300.0, gt=0, description="time a session may be idle before it ends"
+    )
+    session_ttl_s: float = Field(default=86_400.0, gt=0, description="time a session may last in all")
     max_batch_rows: int = Field(default=64, ge=1, description="most sequences in one batch on the CPU")
     max_batch_row_steps: int = Field(
         default=16_384,

@@ -16,14 +16,12 @@ from service.backends.canary import Canary
 from service.backends.engine_thread import EngineThread
 from service.backends.fallback import FallbackEngine
 from service.batching.cost_model import EngineCosts
-from service.batching.partition import BatchLimits
-from service.batching.queue_rules import QueueBounds
-from service.batching.sequence_batcher import SequenceBatcher
 from service.domain.signature import Readout, Signature
 from service.repository.golden import GoldenVectors
 from service.repository.manifest import ONNX, Kind, Manifest, Output, State, Step, Task, Tolerance
 from service.repository.proving import blank_batch
 from service.repository.scanner import Bundle
+from service.repository.scheduling import scheduler_of, sessions_of
 from service.repository.served_model import ServedModel
 from service.repository.wording import wording_of
 from service.settings import Settings
@@ -87,18 +85,11 @@ class MemoryServer:
         engine.start()
         engines = FallbackEngine(engine, self.clock, metrics.engines)
         costs = EngineCosts(lambda: engines.capability.engine)
-        scheduler = SequenceBatcher(
-            backend.signature,
-            engines,
-            costs,
-            lambda: BatchLimits(settings.max_batch_rows, settings.max_batch_row_steps),
-            QueueBounds(settings.max_waiting_rows, settings.max_waiting_bytes),
-            self.clock,
-            metrics,
-            self.carousel._batch_observer,
+        manifest = manifest_of(name, backend)
+        scheduler = scheduler_of(
+            settings, manifest, engines, costs, self.clock, metrics, self.carousel._batch_observer
         )
         metrics.waiting.set_function(lambda: scheduler.waiting)
-        manifest = manifest_of(name, backend)
         symbols = {symbol: index for index, symbol in enumerate(manifest.step.symbols or ())}
         return ServedModel(
             Bundle(Path(name), manifest),
@@ -111,6 +102,7 @@ class MemoryServer:
             GoldenVectors(),
             canary_of_sums(backend.signature),
             metrics,
+            sessions_of(settings, scheduler, self.clock, metrics),
         )
 
 

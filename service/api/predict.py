@@ -18,7 +18,7 @@ from service.errors import InvalidRequest
 from service.predictor import Predictor
 from service.repository.served_model import ServedModel
 
-_FIELDS = frozenset({"sequence", "sequences", "timeout_ms", "priority", "include_outputs"})
+FIELDS = frozenset({"sequence", "sequences", "timeout_ms", "priority", "include_outputs"})
 _ACCEPTED = (b"application/json",)
 
 
@@ -35,7 +35,7 @@ class PredictDoor:
         # The body need not be in memory while the request waits.
         del call
         result = await self._predictor.infer(request)
-        return Reply(_worded(model, request.sequences, result, with_outputs))
+        return Reply(orjson.dumps(worded(model, request.sequences, result, with_outputs)))
 
 
 def _read(call: Call, model: ServedModel) -> tuple[InferRequest, bool]:
@@ -44,7 +44,11 @@ def _read(call: Call, model: ServedModel) -> tuple[InferRequest, bool]:
     A body's lists and numbers, kept while the request waits, cost more than their parsing: in a
     crowd every request then works in memory that no cache holds.
     """
-    body = parsed_object(call.body, _FIELDS)
+    return prediction_request(call, parsed_object(call.body, FIELDS), model)
+
+
+def prediction_request(call: Call, body: dict[str, Any], model: ServedModel) -> tuple[InferRequest, bool]:
+    """What a body with the fields `FIELDS` asks, and whether outputs are wanted."""
     with_outputs = body.get("include_outputs", False)
     if not isinstance(with_outputs, bool):
         raise InvalidRequest("include_outputs: expected true or false")
@@ -91,7 +95,10 @@ def _symbol_ids(text: str, ids: dict[str, int], field: str) -> Array:
         ) from None
 
 
-def _worded(model: ServedModel, sequences: list[Array], result: InferResult, with_outputs: bool) -> bytes:
+def worded(
+    model: ServedModel, sequences: list[Array], result: InferResult, with_outputs: bool
+) -> dict[str, Any]:
+    """The answer in the model's own words."""
     answers: list[Answer] = [
         model.wording(output, sequence) for output, sequence in zip(result.outputs, sequences, strict=True)
     ]
@@ -99,17 +106,15 @@ def _worded(model: ServedModel, sequences: list[Array], result: InferResult, wit
         for answer, output in zip(answers, result.outputs, strict=True):
             answer["output"] = output.tolist()
     timings = result.timings
-    return orjson.dumps(
-        {
-            "model": result.model,
-            "version": result.version,
-            "device": result.device,
-            "degraded": result.is_degraded,
-            "predictions": answers,
-            "timings_ms": {
-                "queue": round(timings.queue_s * 1e3, 3),
-                "batch": round(timings.batch_s * 1e3, 3),
-                "compute": round(timings.compute_s * 1e3, 3),
-            },
-        }
-    )
+    return {
+        "model": result.model,
+        "version": result.version,
+        "device": result.device,
+        "degraded": result.is_degraded,
+        "predictions": answers,
+        "timings_ms": {
+            "queue": round(timings.queue_s * 1e3, 3),
+            "batch": round(timings.batch_s * 1e3, 3),
+            "compute": round(timings.compute_s * 1e3, 3),
+        },
+    }

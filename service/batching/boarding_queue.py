@@ -18,18 +18,18 @@ _PATIENCE = 10.0
 class Place(NamedTuple):
     """Whoever's is smaller goes first.
 
-    Of one priority that is who should be done first, if each were given `_PATIENCE` times as long as it
+    Of one level that is who should be done first, if each were given `_PATIENCE` times as long as it
     takes alone: a short sequence goes before a long one that came a little earlier, and nobody is overtaken
     for ever, since whoever comes late enough is due later.
     """
 
-    priority: int
+    level: int
     due_s: float
     number: int
 
 
 class BoardingQueue:
-    """Waiting tickets by priority and by when they are due."""
+    """Waiting tickets by level and by when they are due."""
 
     def __init__(self, cost: Callable[[], CostModel]) -> None:
         self._cost = cost
@@ -40,7 +40,7 @@ class BoardingQueue:
     def add(self, ticket: Ticket) -> None:
         cost = self._cost()
         alone_s = cost.call_s + ticket.steps * (cost.step_s + cost.row_step_s)
-        place = Place(ticket.priority, ticket.arrived_s + _PATIENCE * alone_s, self._next_number)
+        place = Place(ticket.level, ticket.arrived_s + _PATIENCE * alone_s, self._next_number)
         self._next_number += 1
         heapq.heappush(self._heap, (place, ticket))
         self.work.add(ticket)
@@ -62,9 +62,9 @@ class BoardingQueue:
         """Who waits, the first to go first."""
         return (ticket for _, ticket in sorted(self._heap))
 
-    def less_urgent(self, priority: int) -> Iterator[Ticket]:
-        """Who waits with less urgency than `priority`: the last to go first."""
-        return (ticket for place, ticket in sorted(self._heap, reverse=True) if place.priority > priority)
+    def less_urgent(self, level: int) -> Iterator[Ticket]:
+        """Who waits with less urgency than `level`: the last to go first."""
+        return (ticket for place, ticket in sorted(self._heap, reverse=True) if place.level > level)
 
     def remove(self, leaving: list[Ticket]) -> None:
         """Take tickets out that will not run."""

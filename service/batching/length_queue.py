@@ -38,17 +38,17 @@ class LengthQueue:
     def add(self, ticket: Ticket) -> None:
         number = self._next_number
         self._next_number += 1
-        level = self._levels.get(ticket.priority)
+        level = self._levels.get(ticket.level)
         if level is None:
-            level = self._levels[ticket.priority] = OrderedDict()
+            level = self._levels[ticket.level] = OrderedDict()
         level[number] = ticket
-        heapq.heappush(self._classes.setdefault(length_class(ticket.steps), []), (ticket.priority, number))
+        heapq.heappush(self._classes.setdefault(length_class(ticket.steps), []), (ticket.level, number))
         self.work.add(ticket)
 
     def waiting(self) -> Iterator[Ticket]:
         """Who waits, the most urgent first."""
-        for priority in sorted(self._levels):
-            yield from self._levels[priority].values()
+        for level in sorted(self._levels):
+            yield from self._levels[level].values()
 
     def take(self, now_s: float) -> list[Ticket]:
         """The next batch: the first in line and the company that the cost model lets join; may be empty."""
@@ -70,15 +70,15 @@ class LengthQueue:
             if not ticket.is_settled:
                 self.add(ticket)
 
-    def less_urgent(self, priority: int) -> Iterator[Ticket]:
-        """Who waits with less urgency than `priority`: the least urgent first, of those the latest comer."""
-        for level in sorted((level for level in self._levels if level > priority), reverse=True):
-            yield from reversed(self._levels[level].values())
+    def less_urgent(self, level: int) -> Iterator[Ticket]:
+        """Who waits with less urgency than `level`: the least urgent first, of those the latest comer."""
+        for lower in sorted((lower for lower in self._levels if lower > level), reverse=True):
+            yield from reversed(self._levels[lower].values())
 
     def remove(self, leaving: list[Ticket]) -> None:
         """Take tickets out that will not run."""
         wanted = set(map(id, leaving))
-        for priority in {ticket.priority for ticket in leaving}:
+        for priority in {ticket.level for ticket in leaving}:
             level = self._levels[priority]
             for number in [number for number, ticket in level.items() if id(ticket) in wanted]:
                 ticket = self._out((priority, number))

@@ -59,21 +59,25 @@ class Progress:
         return tickets
 
     def fail(self, ride: Ride, error: EngineFailed) -> None:
-        self._slots.release(ride.slot)
+        self._release(ride)
         ride.ticket.fail(error)
 
     def _answer(self, ride: Ride, result: BatchResult, row: int, rows: int, ended_s: float) -> None:
         if not self._has_step_outputs:
             ride.output = result.output[row]
-        self._slots.release(ride.slot)
+        self._release(ride)
         ride.ticket.resolve(ride.answer(result, row, rows, ended_s))
 
     def _rest(self, riding: list[Ride], rows: list[int], result: BatchResult) -> None:
         """Put the states of those who go on into their slots."""
         for ride in riding:
-            if ride.slot is StateSlots.FRESH:
-                ride.slot = self._slots.take()
+            if not ride.has_own_slot:
+                ride.rest_in(self._slots.take())
         self._slots.commit([ride.slot for ride in riding], rows, result.states)
+
+    def _release(self, ride: Ride) -> None:
+        if ride.has_own_slot:
+            self._slots.release(ride.slot)
 
     def _is_finite(self, result: BatchResult, row: int, steps: int) -> bool:
         output = result.output[:steps, row] if self._has_step_outputs else result.output[row]

@@ -24,8 +24,8 @@ class WaitingQueue(Protocol):
 
     def add(self, ticket: Ticket) -> None: ...
 
-    def less_urgent(self, priority: int) -> Iterator[Ticket]:
-        """Who waits with less urgency than `priority`, the last in line first."""
+    def less_urgent(self, level: int) -> Iterator[Ticket]:
+        """Who waits with less urgency than `level`, the last in line first."""
         ...
 
     def remove(self, leaving: list[Ticket]) -> None: ...
@@ -103,7 +103,7 @@ class QueueRules:
         """When these would be answered, in the order of the queue, without the factor of experience."""
         cost, limits = self._cost(), self._limits()
         own_s = seconds_of(len(tickets), sum(ticket.steps for ticket in tickets), cost, limits)
-        return running_s + self._queue.work.seconds(cost, limits, tickets[0].priority) + own_s
+        return running_s + self._queue.work.seconds(cost, limits, tickets[0].level) + own_s
 
     def _lateness_s(self, tickets: list[Ticket], foretold_s: float, now_s: float) -> float:
         """By how much the answer is expected after the deadline; negative where it is in time."""
@@ -124,7 +124,7 @@ class QueueRules:
         leaving = []
         rows = self._queue.work.rows + len(tickets)
         size = self._queue.work.bytes + _bytes(tickets)
-        for ticket in self._queue.less_urgent(tickets[0].priority):
+        for ticket in self._queue.less_urgent(tickets[0].level):
             leaving.append(ticket)
             rows -= 1
             size -= ticket.size

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from service.batching.boarding_queue import Place
-from service.batching.state_slots import Slot, StateSlots
+from service.batching.slot import Slot
 from service.batching.ticket import RowResult, Ticket
 from service.domain.batches import BatchResult
 from service.domain.tensors import Array
@@ -16,17 +16,33 @@ _NOTHING = np.empty(0, np.float32)
 class Ride:
     """One ticket from getting on to getting off; of its steps so many are `done` and so many `left`."""
 
-    __slots__ = ("compute_s", "done", "is_degraded", "left", "output", "place", "slot", "ticket")
+    __slots__ = (
+        "compute_s",
+        "done",
+        "has_own_slot",
+        "is_degraded",
+        "left",
+        "output",
+        "place",
+        "slot",
+        "ticket",
+    )
 
     def __init__(self, place: Place, ticket: Ticket) -> None:
         self.place = place
         self.ticket = ticket
         self.done = 0
         self.left = ticket.steps
-        self.slot: Slot = StateSlots.FRESH
+        # A session's slot is only looked into: what becomes of it is for the session to say.
+        self.slot: Slot = ticket.slot
+        self.has_own_slot = False
         self.output: Array = _NOTHING
         self.compute_s = 0.0
         self.is_degraded = False
+
+    def rest_in(self, slot: Slot) -> None:
+        """From now on its state is there, and nobody else's."""
+        self.slot, self.has_own_slot = slot, True
 
     def join(self, output: Array) -> None:
         """Keep the output `[steps, …]` of the steps that follow those done."""

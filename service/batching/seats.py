@@ -52,12 +52,12 @@ class Seats:
     def _boarding(self, place: Place, ticket: Ticket) -> Ride:
         ride = Ride(place, ticket)
         if ticket.states is not None:
-            ride.slot = self._slots.take()
+            ride.rest_in(self._slots.take())
             self._slots.write(ride.slot, ticket.states)
         return ride
 
     def _has_left(self, ride: Ride) -> bool:
-        if ride.ticket.is_settled:
+        if ride.ticket.is_settled and ride.has_own_slot:
             self._slots.release(ride.slot)
         return ride.ticket.is_settled
 

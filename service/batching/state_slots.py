@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 
+from service.batching.slot import Slot
 from service.domain.signature import Signature
 from service.domain.tensors import Array
 
 _FIRST = 64
-
-
-class Slot(NamedTuple):
-    """A row of the table, and which of its tenants this is."""
-
-    row: int
-    generation: int
 
 
 class StateSlots:
@@ -29,8 +22,6 @@ class StateSlots:
     that is released and taken again has another generation, so what a late batch has to say about the
     tenant before reaches nobody.
     """
-
-    FRESH = Slot(0, 0)
 
     def __init__(self, signature: Signature) -> None:
         self._tables = [np.zeros((_FIRST, *state.shape), np.float32) for state in signature.states]
@@ -80,6 +71,11 @@ class StateSlots:
     def write(self, slot: Slot, states: Sequence[Array]) -> None:
         """Store one row of every state."""
         self.commit([slot], [0], [state[np.newaxis] for state in states])
+
+    def reset(self, slots: Sequence[Slot]) -> None:
+        """Zeros, as before the first step."""
+        for table in self._tables:
+            table[[slot.row for slot in slots]] = 0
 
     def read(self, slot: Slot) -> tuple[Array, ...]:
         """A copy of one row of every state."""

@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable
 from typing import NamedTuple
 
+from service.batching.slot import FRESH, Slot
 from service.domain.priority import DEFAULT
 from service.domain.tensors import Array
 from service.domain.tracing import RequestTrace
@@ -29,7 +30,8 @@ class RowResult(NamedTuple):
 class Ticket:
     """A sequence that waits for its answer; whatever becomes of its batch-mates, it is answered once.
 
-    `states` are the row's own (None: a fresh sequence). `is_abandoned` asks whether the caller has
+    It starts from `states` or, on the carousel, from what is in `slot`; else it is a fresh sequence.
+    `is_abandoned` asks whether the caller has
     left without telling the event loop, as HTTP clients do. Times are the clock's. `size` is in bytes:
     the sequence's own, or what is kept alive for it where that is more.
     """
@@ -41,9 +43,10 @@ class Ticket:
         "foretold_s",
         "future",
         "is_abandoned",
-        "priority",
+        "level",
         "sequence",
         "size",
+        "slot",
         "started_s",
         "states",
         "steps",
@@ -60,17 +63,20 @@ class Ticket:
         deadline_s: float = math.inf,
         priority: int = DEFAULT,
         held_bytes: int = 0,
+        slot: Slot = FRESH,
     ) -> None:
         self.sequence = sequence
         self.size = max(sequence.nbytes, held_bytes)
         self.states = states
+        self.slot = slot
         self.steps = len(sequence)
         self.future = future
         self.arrived_s = arrived_s
         self.started_s = arrived_s
         self.is_abandoned = is_abandoned
         self.deadline_s = deadline_s
-        self.priority = priority
+        # A step of a live stream goes before other requests of its priority.
+        self.level = 2 * priority - (slot is not FRESH)
         # The wait that was foretold when it was queued; 0 where nobody was before it.
         self.foretold_s = 0.0
         self.expiry: asyncio.TimerHandle | None = None

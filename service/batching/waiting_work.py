@@ -1,11 +1,12 @@
-"""How much waits, in all and by priority: counted as tickets come and go, never by looking through them."""
+"""How much waits, in all and by urgency: counted as tickets come and go, never by looking through them."""
 
 from __future__ import annotations
+
+import math
 
 from service.batching.cost_model import CostModel
 from service.batching.partition import BatchLimits
 from service.batching.ticket import Ticket
-from service.domain.priority import LOWEST
 
 
 class WaitingWork:
@@ -13,7 +14,7 @@ class WaitingWork:
 
     def __init__(self) -> None:
         self.rows = self.bytes = 0
-        self._by_priority: dict[int, tuple[int, int]] = {}
+        self._by_level: dict[int, tuple[int, int]] = {}
 
     def add(self, ticket: Ticket) -> None:
         self._count(ticket, 1)
@@ -23,18 +24,18 @@ class WaitingWork:
 
     def clear(self) -> None:
         self.rows = self.bytes = 0
-        self._by_priority.clear()
+        self._by_level.clear()
 
-    def seconds(self, cost: CostModel, limits: BatchLimits, priority: int = LOWEST) -> float:
-        """Predicted time to run what waits with `priority` or more urgently."""
-        counted = [count for level, count in self._by_priority.items() if level <= priority]
+    def seconds(self, cost: CostModel, limits: BatchLimits, level: float = math.inf) -> float:
+        """Predicted time to run what waits at `level` or more urgently."""
+        counted = [count for at, count in self._by_level.items() if at <= level]
         return seconds_of(sum(rows for rows, _ in counted), sum(steps for _, steps in counted), cost, limits)
 
     def _count(self, ticket: Ticket, by: int) -> None:
         self.rows += by
         self.bytes += by * ticket.size
-        rows, steps = self._by_priority.get(ticket.priority, (0, 0))
-        self._by_priority[ticket.priority] = (rows + by, steps + by * ticket.steps)
+        rows, steps = self._by_level.get(ticket.level, (0, 0))
+        self._by_level[ticket.level] = (rows + by, steps + by * ticket.steps)
 
 
 def seconds_of(rows: int, steps: int, cost: CostModel, limits: BatchLimits) -> float:

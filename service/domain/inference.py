@@ -10,6 +10,19 @@ from service.domain.tensors import Array
 from service.domain.tracing import RequestTrace
 
 
+class StreamStep(NamedTuple):
+    """That a request's sequences go on where those of the session before them ended.
+
+    `number` counts the session's steps from 1, None takes the next; a step that `starts` opens the session,
+    one that `ends` closes it.
+    """
+
+    session: str
+    number: int | None = None
+    starts: bool = False
+    ends: bool = False
+
+
 class InferRequest(NamedTuple):
     """Sequences for one model, each `[steps, *step]`, of any lengths.
 
@@ -25,6 +38,7 @@ class InferRequest(NamedTuple):
     priority: int = DEFAULT
     held_bytes: int = 0
     trace: RequestTrace | None = None
+    stream: StreamStep | None = None
 
 
 class Timings(NamedTuple):
@@ -38,7 +52,8 @@ class Timings(NamedTuple):
 class InferResult(NamedTuple):
     """One output per sequence, in the request's order: `[*output]`, or `[steps, *output]`.
 
-    `is_degraded` says that a better device than the one that answered is out of use.
+    `is_degraded` says that a better device than the one that answered is out of use. `step` is the number of
+    the session's step, 0 where there is no session.
     """
 
     model: str
@@ -47,3 +62,4 @@ class InferResult(NamedTuple):
     device: str
     is_degraded: bool
     timings: Timings
+    step: int = 0

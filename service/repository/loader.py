@@ -18,7 +18,7 @@ from service.plans.plan import Precision
 from service.repository.golden import GoldenVectors, read_golden
 from service.repository.proving import canary_of, prove, tolerance_of, warm
 from service.repository.scanner import Bundle, read_bundle
-from service.repository.scheduling import scheduler_of
+from service.repository.scheduling import scheduler_of, sessions_of
 from service.repository.served_model import ServedModel
 from service.repository.wording import wording_of
 from service.settings import Settings
@@ -92,4 +92,5 @@ class Loader:
             golden=golden,
             canary=canary,
             metrics=metrics,
+            sessions=sessions_of(settings, scheduler, self.clock, metrics),
         )

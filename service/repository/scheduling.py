@@ -15,6 +15,7 @@ from service.domain.clock import Clock
 from service.domain.signature import Signature
 from service.domain.tracing import BatchObserver
 from service.repository.manifest import Manifest
+from service.sessions.sessions import SessionLimits, Sessions
 from service.settings import Settings
 from service.telemetry.metrics import ModelMetrics
 
@@ -35,6 +36,18 @@ def scheduler_of(
     is_carousel = manifest.causal and signature.states and manifest.name not in settings.whole_sequences
     kind = StepBatcher if is_carousel else SequenceBatcher
     return kind(signature, engines, costs, limits, bounds, clock, metrics, observer)
+
+
+def sessions_of(
+    settings: Settings, scheduler: Scheduler, clock: Clock, metrics: ModelMetrics
+) -> Sessions | None:
+    """Streams of a model that is on the carousel; None for any other."""
+    if not isinstance(scheduler, StepBatcher):
+        return None
+    limits = SessionLimits(
+        settings.max_sessions, settings.max_session_bytes, settings.session_idle_s, settings.session_ttl_s
+    )
+    return Sessions(scheduler.slots, limits, clock, metrics.sessions)
 
 
 def _limits(settings: Settings, signature: Signature, engines: FallbackEngine) -> Callable[[], BatchLimits]:

@@ -15,6 +15,7 @@ from service.domain.signature import Signature
 from service.repository.golden import GoldenVectors
 from service.repository.manifest import Manifest
 from service.repository.scanner import Bundle
+from service.sessions.sessions import Sessions
 from service.telemetry.metrics import ModelMetrics
 
 
@@ -32,6 +33,8 @@ class ServedModel:
     golden: GoldenVectors
     canary: Canary
     metrics: ModelMetrics
+    # None where the model cannot stream, or is set to whole sequences.
+    sessions: Sessions | None = None
     refused_engines: dict[str, str] = field(default_factory=dict)
     # The canary's answer that is awaited, if any.
     asked: list[asyncio.Future[Outcome]] = field(default_factory=list)

@@ -63,6 +63,10 @@ class Metrics:
         # Names come from the file of keys: as many as the operator writes down.
         self.admitted = counter("admitted_total", "Requests let in, by the name of the key.", ("key",))
         self.waiting = gauge("waiting_sequences", "Sequences in the queue.", _MODEL)
+        self.sessions_active = gauge("sessions_active", "Sessions that are open.", _MODEL)
+        self.session_state_bytes = gauge("session_state_bytes", "Recurrent state of open sessions.", _MODEL)
+        self.sessions_opened = counter("sessions_opened_total", "Sessions opened.", _MODEL)
+        self.sessions_closed = counter("sessions_closed_total", "Sessions ended.", (*_MODEL, "reason"))
         self.failovers = counter(
             "failovers_total",
             "Batches that one engine failed and another answered.",
@@ -114,6 +118,7 @@ class ModelMetrics:
         self._devices: dict[str, DeviceMetrics] = {}
         self.engines = EngineMetrics(metrics, name, version)
         self.shadow = ShadowMetrics(metrics, name, version)
+        self.sessions = SessionMetrics(metrics, name, version)
         self.statistics = Statistics()
         self._queue_seconds = metrics.queue_seconds.labels(*self._labels)
         self._sequence_steps = metrics.sequence_steps.labels(*self._labels)
@@ -188,6 +193,28 @@ class ShadowMetrics:
             ratio = self._seconds.get("cpu", 0.0) / self._seconds["gpu"]
             # Only now is there a series: a ratio of nothing would be a zero that means nothing.
             self._speedup.labels(*self._labels).set(ratio)
+
+
+class SessionMetrics:
+    """One model version's sessions."""
+
+    def __init__(self, metrics: Metrics, name: str, version: str) -> None:
+        self._opened = metrics.sessions_opened.labels(name, version)
+        self._closed, self._labels = metrics.sessions_closed, (name, version)
+        self._active = metrics.sessions_active.labels(name, version)
+        self._bytes = metrics.session_state_bytes.labels(name, version)
+
+    def opened(self, active: int, state_bytes: int) -> None:
+        self._opened.inc()
+        self._now(active, state_bytes)
+
+    def closed(self, reason: str, active: int, state_bytes: int) -> None:
+        self._closed.labels(*self._labels, reason).inc()
+        self._now(active, state_bytes)
+
+    def _now(self, active: int, state_bytes: int) -> None:
+        self._active.set(active)
+        self._bytes.set(state_bytes)
 
 
 class DeviceMetrics:

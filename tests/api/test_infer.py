@@ -122,8 +122,8 @@ def lengths(**fields) -> dict:
                 ("priority", -1),
                 ("priority", 1.5),
                 ("priority", "high"),
-                ("sequence_id", 7),
-                ("sequence_id", "seven"),
+                ("sequence_id", 7.5),
+                ("sequence_id", [7]),
                 ("binary_data_output", "yes"),
             ]
         ),

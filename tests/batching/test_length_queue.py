@@ -175,17 +175,17 @@ def test_whoever_leaves_and_goes_what_is_counted_is_what_waits(arrivals, data):
     waiting = []
     for steps, priority in arrivals:
         ticket = ticket_of(steps)
-        ticket.priority = priority
+        ticket.level = priority
         queue.add(ticket)
         waiting.append(ticket)
         if data.draw(st.booleans()):
             leaving = list(queue.less_urgent(priority))[:2]
-            assert all(ticket.priority > priority for ticket in leaving)
+            assert all(ticket.level > priority for ticket in leaving)
             queue.remove(leaving)
             waiting = [ticket for ticket in waiting if ticket not in leaving]
         if data.draw(st.booleans()) and waiting:
             batch = queue.take(0.0)
-            first = min(waiting, key=lambda ticket: (ticket.priority, waiting.index(ticket)))
+            first = min(waiting, key=lambda ticket: (ticket.level, waiting.index(ticket)))
             assert first in batch
             waiting = [ticket for ticket in waiting if ticket not in batch]
         assert sorted(map(id, queue.waiting())) == sorted(map(id, waiting))

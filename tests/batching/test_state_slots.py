@@ -6,6 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from service.batching.slot import FRESH
 from service.batching.state_slots import StateSlots
 from service.domain.signature import Readout, Signature, StateSpec
 from service.domain.tensors import Datatype
@@ -56,12 +57,12 @@ def test_every_tenant_finds_what_it_left_and_nobody_else_s(script):
             tenants |= {slot: number + i / 1024 for i, slot in enumerate(chosen)}
         assert values_of(slots.gather(list(tenants))) == list(tenants.values())
         assert slots.in_use == len(tenants)
-    assert values_of(slots.gather([StateSlots.FRESH])) == [0.0], "a fresh sequence starts from zeros"
+    assert values_of(slots.gather([FRESH])) == [0.0], "a fresh sequence starts from zeros"
 
 
 def test_nothing_is_ever_stored_for_the_fresh():
     slots = StateSlots(SIGNATURE)
-    slots.commit([StateSlots.FRESH], [0], states_of(5.0))
-    slots.release(StateSlots.FRESH)
-    assert values_of(slots.gather([StateSlots.FRESH])) == [0.0]
-    assert slots.take() != StateSlots.FRESH
+    slots.commit([FRESH], [0], states_of(5.0))
+    slots.release(FRESH)
+    assert values_of(slots.gather([FRESH])) == [0.0]
+    assert slots.take() != FRESH

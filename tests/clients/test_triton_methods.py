@@ -158,8 +158,8 @@ def test_a_method_that_is_not_offered_is_refused_as_unknown(server, name, method
 
 
 @pytest.mark.parametrize("name", CLIENTS)
-def test_a_sequence_of_requests_is_refused_since_no_state_is_kept(server, name):
-    with pytest.raises(InferenceServerException, match=r"parameters\.sequence_id: no state is kept"):
+def test_a_model_that_cannot_stream_refuses_a_sequence_of_requests(server, name):
+    with pytest.raises(InferenceServerException, match="session: vowels keeps no state"):
         told(
             server,
             name,

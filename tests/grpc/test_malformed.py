@@ -108,9 +108,9 @@ CASES = [
     (parameter(string_param="5"), "INVALID_ARGUMENT", "parameters.timeout: expected a number above 0"),
     (parameter(bool_param=True), "INVALID_ARGUMENT", "parameters.timeout: expected a number above 0"),
     (
-        fine(parameters={"sequence_id": {"int64_param": 7}}),
+        fine(parameters={"sequence_id": {"bool_param": True}}),
         "INVALID_ARGUMENT",
-        "parameters.sequence_id: no state is kept",
+        "parameters.sequence_id: expected a whole number",
     ),
     (fine(parameters={"priority": {"int64_param": -1}}), "INVALID_ARGUMENT", "parameters.priority: expected"),
     (fine(id="x" * 2000), "INVALID_ARGUMENT", "id: expected a string of at most"),

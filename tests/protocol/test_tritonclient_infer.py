@@ -149,8 +149,6 @@ async def test_a_timeout_is_in_microseconds_and_priority_and_parameters_of_one_s
 @pytest.mark.parametrize(
     ("inputs", "settings", "words"),
     [
-        ([tensor("sequence", rows())], {"sequence_id": 7}, "parameters.sequence_id: no state is kept"),
-        ([tensor("sequence", rows())], {"sequence_id": "seven"}, "parameters.sequence_id: no state is kept"),
         ([tensor("state", rows())], {}, "inputs: unknown input state"),
         ([tensor("sequence", rows() * np.float32(np.nan))], {}, "is not a finite float32 number"),
         ([tensor("sequence", rows().astype(np.float64) * 0.1)], {}, "is not exact in FP32"),

@@ -39,7 +39,15 @@ class Inference:
         # gRPC keeps the message's bytes until it is answered, and the sequences look into copies of them.
         held_bytes = 2 * message.ByteSize()
         request = InferRequest(
-            message.model_name, sequences, version, timeout_s, None, terms.priority, held_bytes, trace
+            message.model_name,
+            sequences,
+            version,
+            timeout_s,
+            None,
+            terms.priority,
+            held_bytes,
+            trace,
+            terms.stream,
         )
         result = await self._predictor.infer(request)
         return _response(identity, result, signature, wanted)

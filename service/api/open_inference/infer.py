@@ -76,10 +76,18 @@ def _read(call: Call, signature: Signature) -> Question:
     parameters = _parameters(parsed)
     wanted = wanted_outputs(parsed.get("outputs"), parameters, signature)
     sequences = InputReader(signature, body).sequences(parsed.get("inputs"))
-    timeout_s, priority = request_terms(parameters)
+    timeout_s, priority, stream = request_terms(parameters)
     held_bytes = 0 if body is None else len(call.body)
     request = InferRequest(
-        call.model, sequences, call.version, timeout_s, call.is_abandoned, priority, held_bytes, call.trace
+        call.model,
+        sequences,
+        call.version,
+        timeout_s,
+        call.is_abandoned,
+        priority,
+        held_bytes,
+        call.trace,
+        stream,
     )
     return Question(request, wanted, checked_id(parsed.get("id")))
 

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from service.api.json_body import positive_number
-from service.domain.inference import InferResult
+from service.domain.inference import InferResult, StreamStep
 from service.domain.priority import DEFAULT, LOWEST
 from service.errors import InvalidRequest
+from service.sessions.sessions import LONGEST_ID
 
 MICROSECOND = 1e-6
 _MOST_ID_CHARACTERS = 1024
@@ -19,23 +20,19 @@ class Terms(NamedTuple):
 
     timeout_s: float | None = None
     priority: int = DEFAULT
+    stream: StreamStep | None = None
 
 
 _NO_TERMS = Terms()
 
 
 def request_terms(parameters: Mapping[str, Any]) -> Terms:
-    """Terms from `timeout` in microseconds and `priority`; custom parameters are ignored.
-
-    A `sequence_id` is refused: an answer that forgot the steps sent before would be wrong and not say so.
-    """
+    """Terms from `timeout` in microseconds, `priority` and `sequence_…`; custom parameters are ignored."""
     if not parameters:
         return _NO_TERMS
-    if parameters.get("sequence_id"):
-        raise InvalidRequest(
-            "parameters.sequence_id: no state is kept between requests, send the whole sequence without it"
-        )
-    return Terms(_timeout_s(parameters.get("timeout")), _priority(parameters.get("priority")))
+    return Terms(
+        _timeout_s(parameters.get("timeout")), _priority(parameters.get("priority")), _stream(parameters)
+    )
 
 
 def checked_id(identity: Any) -> str:
@@ -73,3 +70,23 @@ def _priority(priority: Any) -> int:
     if type(priority) is not int or priority < 0:
         raise InvalidRequest("parameters.priority: expected a whole number, 0 or more")
     return min(priority, LOWEST) or DEFAULT
+
+
+def _stream(parameters: Mapping[str, Any]) -> StreamStep | None:
+    """The session of `sequence_id`, a string or a number; 0 and "" are the protocol's way to say none."""
+    given = parameters.get("sequence_id")
+    if not given:
+        return None
+    if isinstance(given, bool) or not isinstance(given, str | int) or len(str(given)) > LONGEST_ID:
+        raise InvalidRequest(
+            f"parameters.sequence_id: expected a whole number or at most {LONGEST_ID} characters"
+        )
+    starts, ends = (_flag(parameters, name) for name in ("sequence_start", "sequence_end"))
+    return StreamStep(str(given), None, starts, ends)
+
+
+def _flag(parameters: Mapping[str, Any], name: str) -> bool:
+    value = parameters.get(name, False)
+    if not isinstance(value, bool):
+        raise InvalidRequest(f"parameters.{name}: expected true or false")
+    return value

@@ -1,0 +1,136 @@
+"""Sessions over REST: open, step, look, close."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from service.api.call import Call, check_media_type, departure_check
+from service.api.json_body import parsed_object, positive_number
+from service.api.predict import FIELDS, prediction_request, worded
+from service.domain.inference import StreamStep
+from service.errors import InvalidRequest
+from service.predictor import Predictor
+from service.sessions.session import Session
+from service.sessions.sessions import LONGEST_ID, Sessions
+
+_OPENING = frozenset({"id", "rows", "idle_s", "ttl_s"})
+_JSON = (b"application/json",)
+_RESPONSES: Any = {
+    400: {"description": "malformed; names the field"},
+    404: {"description": "no such model, version or session"},
+    409: {"description": "the session is open already, or the step is not the one that is due"},
+    410: {"description": "the session has ended; says why"},
+    413: {"description": "the body is too large"},
+    415: {"description": "a content type that is not read here"},
+    429: {"description": "no room; Retry-After says when to come back"},
+    500: {"description": "the engine could not run this step; the session is where it was"},
+    503: {"description": "loading or draining"},
+    504: {"description": "the deadline passed; the session is where it was"},
+}
+
+
+def session_routes(predictor: Predictor, max_rows: int) -> APIRouter:
+    """/v2/models/{model}/sessions and below."""
+    router = APIRouter(prefix="/v2/models/{model}/sessions", tags=["Sessions"])
+
+    @router.post("", summary="Open a session", status_code=201, responses=_RESPONSES, openapi_extra=_OPENS)
+    async def opened(model: str, request: Request) -> Response:
+        sessions = predictor.sessions(model)
+        session = _open(sessions, await _body(request, _OPENING), max_rows)
+        location = {"location": f"{request.url.path}/{session.id}"}
+        return JSONResponse(_told(sessions, session), 201, location)
+
+    @router.get("/{session}", summary="How far a session has come", responses=_RESPONSES)
+    async def looked(model: str, session: str) -> dict[str, Any]:
+        sessions = predictor.sessions(model)
+        return _told(sessions, sessions.find(session))
+
+    @router.delete("/{session}", summary="Close a session", status_code=204, responses=_RESPONSES)
+    async def closed(model: str, session: str) -> Response:
+        predictor.sessions(model).close(session)
+        return Response(status_code=204)
+
+    @router.post("/{session}/steps", summary="The next steps", responses=_RESPONSES, openapi_extra=_STEPS)
+    async def stepped(model: str, session: str, request: Request) -> Response:
+        headers = dict(request.scope["headers"])
+        check_media_type(headers, _JSON)
+        served = predictor.registry.find(model)
+        call = Call(model, None, headers, await request.body(), departure_check(request.receive))
+        body = parsed_object(call.body, FIELDS | {"step"})
+        asked, with_outputs = prediction_request(call, body, served)
+        number = _whole(body, "step", None)
+        result = await predictor.infer(asked._replace(stream=StreamStep(session, number)))
+        words = worded(served, asked.sequences, result, with_outputs)
+        return Response(
+            orjson.dumps(words | {"session": session, "step": result.step}), media_type="application/json"
+        )
+
+    return router
+
+
+def _open(sessions: Sessions, body: dict[str, Any], max_rows: int) -> Session:
+    identity = body.get("id")
+    if identity is not None and not (isinstance(identity, str) and 0 < len(identity) <= LONGEST_ID):
+        raise InvalidRequest(f"id: expected 1 to {LONGEST_ID} characters, or none")
+    rows = _whole(body, "rows", 1)
+    if rows is None or rows > max_rows:
+        raise InvalidRequest(f"rows: expected a whole number from 1 to {max_rows}")
+    limits = [positive_number(body[name], name) if name in body else None for name in ("idle_s", "ttl_s")]
+    return sessions.open(identity, rows, *limits)
+
+
+def _whole(body: dict[str, Any], name: str, otherwise: int | None) -> int | None:
+    value = body.get(name, otherwise)
+    if value is not None and (type(value) is not int or value < 1):
+        raise InvalidRequest(f"{name}: expected a whole number, 1 or more")
+    return value
+
+
+def _told(sessions: Sessions, session: Session) -> dict[str, Any]:
+    return {
+        "session": session.id,
+        "rows": session.rows,
+        "step": session.step,
+        "idle_s": session.idle_s,
+        "expires_in_s": round(sessions.expires_in_s(session), 3),
+    }
+
+
+async def _body(request: Request, fields: frozenset[str]) -> dict[str, Any]:
+    check_media_type(dict(request.scope["headers"]), _JSON)
+    body = await request.body()
+    return parsed_object(body, fields) if body else {}
+
+
+def _with_body(required: bool, properties: dict[str, Any]) -> dict[str, Any]:
+    schema = {"type": "object", "properties": properties, "additionalProperties": False}
+    return {"requestBody": {"required": required, "content": {"application/json": {"schema": schema}}}}
+
+
+_SECONDS = {"type": "number", "exclusiveMinimum": 0, "description": "seconds; at most the server's own"}
+_WHOLE = {"type": "integer", "minimum": 1}
+_OPENS = _with_body(
+    required=False,
+    properties={
+        "id": {"type": "string", "minLength": 1, "maxLength": LONGEST_ID},
+        "rows": _WHOLE | {"description": "sequences that go on side by side"},
+        "idle_s": _SECONDS,
+        "ttl_s": _SECONDS,
+    },
+)
+_STEPS = _with_body(
+    required=True,
+    properties={
+        "sequence": {"description": "as for /predict: any number of steps"},
+        "sequences": {"type": "array", "items": {}, "description": "one for each row of the session"},
+        "step": _WHOLE | {"description": "counts from 1; a number sent again gets its answer again"},
+        "timeout_ms": {"type": "number", "exclusiveMinimum": 0},
+        "priority": {"type": "integer", "minimum": 1, "maximum": 9},
+        "include_outputs": {"type": "boolean"},
+    },
+)

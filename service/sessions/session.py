@@ -1,0 +1,51 @@
+"""One open stream."""
+
+from __future__ import annotations
+
+import asyncio
+
+from service.batching.slot import FRESH, Slot
+from service.batching.ticket import RowResult
+
+
+class Session:
+    """A stream of one model version: so many rows of state, and how far it has come.
+
+    `step` is the number of the last step that was answered, 0 before the first; `answer` is what it got.
+    Times are the clock's.
+    """
+
+    __slots__ = (
+        "answer",
+        "deadline_s",
+        "id",
+        "idle_s",
+        "is_open",
+        "lock",
+        "opened_s",
+        "slots",
+        "step",
+        "steps_run",
+        "used_s",
+    )
+
+    def __init__(self, identity: str, rows: int, now_s: float, idle_s: float, ttl_s: float) -> None:
+        self.id = identity
+        self.slots: list[Slot] = [FRESH] * rows
+        self.step = 0
+        self.steps_run = 0
+        self.answer: list[RowResult] | None = None
+        self.opened_s = self.used_s = now_s
+        self.idle_s = idle_s
+        self.deadline_s = now_s + ttl_s
+        self.is_open = True
+        # Steps of one session run in the order in which they came.
+        self.lock = asyncio.Lock()
+
+    @property
+    def rows(self) -> int:
+        return len(self.slots)
+
+    def expires_s(self) -> float:
+        """When it ends unless it is used before."""
+        return min(self.deadline_s, self.used_s + self.idle_s)

@@ -1,0 +1,257 @@
+"""The table of sessions with a clock that is turned by hand: order, repeats, expiry, room."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+import numpy as np
+import pytest
+from bench import Bench, all_due
+from fakes import running_sum
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from on_a_loop import on_a_loop
+
+from service.batching.step_batcher import StepBatcher
+from service.batching.ticket import Ticket
+from service.domain.signature import Readout
+from service.errors import EngineFailed, NotFound, OutOfOrder, SessionExists, SessionGone, TooManySessions
+from service.sessions.sessions import SessionLimits, Sessions
+from service.telemetry.metrics import Metrics
+
+ROOMY = SessionLimits(max_sessions=100, max_bytes=1 << 20, idle_s=60.0, ttl_s=600.0)
+
+
+class SessionBench(Bench):
+    """Sessions of running sums on a carousel whose engine is stepped by hand."""
+
+    def __init__(self, limits: SessionLimits = ROOMY) -> None:
+        super().__init__(Readout.EVERY_STEP, kind=StepBatcher)
+        metrics = Metrics(type(self.registry)()).for_model("sums", "1")
+        self.sessions = Sessions(self.batcher.slots, limits, self.clock, metrics.sessions)
+
+    def steps(self, count: int, seed: int = 0) -> np.ndarray:
+        return np.random.default_rng(seed).integers(-4, 5, size=(count, 2)).astype(np.float32)
+
+    def ask(self, session, *chunks, number=None) -> asyncio.Task:
+        async def run(slots):
+            tickets = [
+                Ticket(chunk, None, asyncio.get_running_loop().create_future(), self.clock.now(), slot=slot)
+                for chunk, slot in zip(chunks, slots, strict=True)
+            ]
+            self.batcher.submit(tickets)
+            try:
+                return [await ticket.future for ticket in tickets]
+            except BaseException:
+                for ticket in tickets:
+                    ticket.abandon()
+                raise
+
+        return asyncio.create_task(self.sessions.step(session, number, run))
+
+    async def answers(self, session, *chunks, number=None):
+        asked = self.ask(session, *chunks, number=number)
+        await self.drain()
+        return await asked
+
+
+@on_a_loop
+async def test_chunks_of_a_stream_are_the_whole_of_it():
+    bench = SessionBench()
+    session, steps = bench.sessions.open(rows=2), [bench.steps(20, seed) for seed in (1, 2)]
+    outputs = [[], []]
+    for start, end in ((0, 1), (1, 9), (9, 20)):
+        number, answers = await bench.answers(session, *(whole[start:end] for whole in steps))
+        for row, answer in enumerate(answers):
+            outputs[row].append(answer.output)
+    assert number == session.step == 3
+    for whole, parts in zip(steps, outputs, strict=True):
+        np.testing.assert_array_equal(np.concatenate(parts), running_sum(whole))
+
+
+@on_a_loop
+async def test_a_step_that_is_sent_again_is_answered_again_and_not_run_again():
+    bench = SessionBench()
+    session = bench.sessions.open("mine")
+    first = await bench.answers(session, bench.steps(3), number=1)
+    ran = len(bench.backend.batches)
+    assert await bench.answers(session, bench.steps(3), number=1) is not None
+    again = await bench.answers(session, bench.steps(3), number=1)
+    assert again[0] == 1
+    assert again[1] is first[1]
+    assert len(bench.backend.batches) == ran
+    with pytest.raises(OutOfOrder, match="step: got 3, due is 2"):
+        await bench.answers(session, bench.steps(3), number=3)
+    with pytest.raises(OutOfOrder, match="step: got 7, due is 1"):
+        await bench.answers(bench.sessions.open(), bench.steps(3), number=7)
+
+
+@on_a_loop
+async def test_steps_that_are_sent_without_waiting_run_in_their_order():
+    bench = SessionBench()
+    session, whole = bench.sessions.open(), bench.steps(12)
+    asked = [bench.ask(session, whole[start : start + 3]) for start in range(0, 12, 3)]
+    await bench.drain()
+    parts = [answers[0].output for _, answers in await asyncio.gather(*asked)]
+    np.testing.assert_array_equal(np.concatenate(parts), running_sum(whole))
+
+
+@on_a_loop
+async def test_a_step_that_fails_or_is_given_up_leaves_the_session_where_it_was():
+    bench = SessionBench()
+    session, whole = bench.sessions.open(), bench.steps(9)
+    await bench.answers(session, whole[:3])
+    bench.backend.failures_left = 1
+    with pytest.raises(EngineFailed):
+        await bench.answers(session, whole[3:6])
+    given_up = bench.ask(session, whole[3:6])
+    await all_due()
+    given_up.cancel()
+    await bench.drain()
+    number, answers = await bench.answers(session, whole[3:9])
+    assert number == 2
+    np.testing.assert_array_equal(answers[0].output, running_sum(whole)[3:])
+
+
+@on_a_loop
+async def test_one_row_that_fails_moves_none_of_its_session():
+    bench = SessionBench()
+    session = bench.sessions.open(rows=2)
+    good, bad = bench.steps(4, 1), bench.steps(4, 2)
+    bad[0, 0] = 77.0
+    bench.backend.fails_on = {77.0}
+    with pytest.raises(EngineFailed):
+        await bench.answers(session, good, bad)
+    _, answers = await bench.answers(session, good, good)
+    for answer in answers:
+        np.testing.assert_array_equal(answer.output, running_sum(good))
+
+
+@on_a_loop
+async def test_a_session_that_ends_while_its_step_runs_tells_so_and_leaves_nothing_to_the_next():
+    bench = SessionBench()
+    session = bench.sessions.open("mine")
+    running = bench.ask(session, bench.steps(5))
+    await all_due()
+    bench.sessions.close("mine")
+    successor = bench.sessions.open("mine")
+    await bench.drain()
+    with pytest.raises(SessionGone, match="'mine' has ended"):
+        await running
+    _, answers = await bench.answers(successor, bench.steps(5))
+    np.testing.assert_array_equal(answers[0].output, running_sum(bench.steps(5)))
+
+
+@on_a_loop
+async def test_idle_and_old_sessions_end_and_say_why():
+    bench = SessionBench(SessionLimits(10, 1 << 20, idle_s=10.0, ttl_s=25.0))
+    idle, busy = bench.sessions.open("idle"), bench.sessions.open("busy")
+    for _ in range(3):
+        bench.clock.advance(7.0)
+        await bench.answers(busy, bench.steps(1))
+    with pytest.raises(SessionGone, match="'idle' has ended: idle"):
+        bench.sessions.find("idle")
+    assert not idle.is_open
+    bench.clock.advance(7.0)
+    with pytest.raises(SessionGone, match="'busy' has ended: ttl"):
+        bench.sessions.find("busy")
+    assert (len(bench.sessions), bench.batcher.slots.in_use) == (0, 0)
+    with pytest.raises(NotFound, match="there is no 'other' here"):
+        bench.sessions.find("other")
+
+
+@on_a_loop
+async def test_room_is_bounded_and_who_is_refused_learns_when_there_may_be_some():
+    bench = SessionBench(SessionLimits(2, 1 << 20, idle_s=10.0, ttl_s=25.0))
+    bench.sessions.open("a")
+    bench.clock.advance(4.0)
+    bench.sessions.open("b")
+    with pytest.raises(SessionExists, match="'a' is open already"):
+        bench.sessions.open("a")
+    with pytest.raises(TooManySessions, match="2 are open") as refusal:
+        bench.sessions.open("c")
+    assert refusal.value.retry_after_s == pytest.approx(6.0)
+    bench.clock.advance(6.5)
+    bench.sessions.open("c")
+    small = SessionBench(SessionLimits(10, 3 * bench.batcher.slots.slot_bytes, 10.0, 25.0))
+    small.sessions.open(rows=2)
+    with pytest.raises(TooManySessions):
+        small.sessions.open(rows=2)
+    small.sessions.open(rows=1)
+
+
+actions = st.one_of(
+    st.tuples(st.just("open"), st.integers(0, 5), st.integers(1, 3)),
+    st.tuples(st.just("step"), st.integers(0, 5), st.integers(1, 9)),
+    st.tuples(st.just("repeat"), st.integers(0, 5), st.integers(1, 9)),
+    st.tuples(st.just("close"), st.integers(0, 5), st.just(0)),
+    st.tuples(st.just("fail"), st.just(0), st.integers(1, 2)),
+    st.tuples(st.just("advance"), st.just(0), st.sampled_from([1, 20, 70])),
+)
+
+
+class Play:
+    """Plays a script on sessions, and keeps what was sent and answered."""
+
+    def __init__(self) -> None:
+        self.bench = SessionBench()
+        self.sent: dict[str, list[np.ndarray]] = {}
+        self.last: dict[str, object] = {}
+        self.seed = 0
+
+    async def play(self, script) -> None:
+        for verb, name, value in script:
+            self.seed += 100
+            with contextlib.suppress(SessionGone, NotFound):
+                await getattr(self, verb)(f"s{name}", value)
+
+    async def open(self, identity, rows) -> None:
+        try:
+            self.bench.sessions.open(identity, rows)
+        except SessionExists:
+            assert identity in self.sent
+            return
+        self.sent[identity], self.last[identity] = [np.empty((0, 2), np.float32)] * rows, None
+
+    async def step(self, identity, steps) -> None:
+        session = self.bench.sessions.find(identity)
+        chunks = [self.bench.steps(steps, self.seed + row) for row in range(session.rows)]
+        with contextlib.suppress(EngineFailed):
+            _, answers = await self.bench.answers(session, *chunks)
+            whole = [np.concatenate(pair) for pair in zip(self.sent[identity], chunks, strict=True)]
+            for answer, row in zip(answers, whole, strict=True):
+                np.testing.assert_array_equal(answer.output, running_sum(row)[-steps:])
+            self.sent[identity], self.last[identity] = whole, answers
+
+    async def repeat(self, identity, _) -> None:
+        session = self.bench.sessions.find(identity)
+        if session.step:
+            chunks = self.sent[identity]
+            assert (await self.bench.answers(session, *chunks, number=session.step))[1] is self.last[identity]
+
+    async def close(self, identity, _) -> None:
+        self.bench.sessions.close(identity)
+
+    async def fail(self, _, times) -> None:
+        self.bench.backend.failures_left = times
+
+    async def advance(self, _, seconds) -> None:
+        self.bench.clock.advance(float(seconds))
+
+    def assert_no_slot_leaks(self) -> None:
+        rows = sum(session.rows for session in self.bench.sessions)
+        assert self.bench.batcher.slots.in_use == rows
+        self.bench.sessions.close_all("test")
+        assert self.bench.batcher.slots.in_use == 0
+
+
+@given(st.lists(actions, max_size=40))
+@settings(max_examples=120)
+def test_whatever_happens_every_answer_is_the_whole_stream_s(script):
+    async def scenario():
+        play = Play()
+        await play.play(script)
+        play.assert_no_slot_leaks()
+
+    asyncio.run(scenario())
