@@ -20,6 +20,8 @@ from service.errors import InvalidSettings
 _MIB = 1 << 20
 # What protobuf can read.
 MOST_MODEL_BYTES = 2 * 1024 * _MIB - 1
+# Three requests a month; how long to wait for the next must be a number that can be said.
+LEAST_PER_S = 1e-6
 PREFIX = "CAROUSEL_"
 _UNQUOTED = f"{PREFIX}API_KEYS"
 
@@ -152,7 +154,10 @@ class Settings(BaseSettings):
         default=True, description="whether /metrics, /docs, /openapi.json and the page need no API key"
     )
     requests_per_s: float | None = Field(
-        default=None, gt=0, description="requests a second of a key, or of all without one; unset: any"
+        default=None,
+        ge=LEAST_PER_S,
+        allow_inf_nan=False,
+        description="requests a second of a key, or of all without one; unset: any",
     )
     request_burst: int | None = Field(
         default=None, ge=1, description="requests that may come at once; unset: a second's worth"

@@ -28,6 +28,10 @@ class FileWatch:
         before, self._seen = self._seen, self._look()
         return before != self._seen
 
+    def look_again(self) -> None:
+        """Let the next look find a change: what this one found could not be used."""
+        self._seen = ()
+
     def _look(self) -> _Look:
         return tuple(_identity(path) for path in self._paths)
 

@@ -25,6 +25,7 @@ from service.admission.keys import ApiKey
 from service.admission.limits import Limits
 from service.admission.roles import Role
 from service.errors import InvalidSettings
+from service.settings import LEAST_PER_S
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 NAME_RULE = "a name is 1 to 64 letters, digits, dots, dashes or underscores"
@@ -36,7 +37,7 @@ class _Entry(BaseModel):
 
     sha256: str = Field(pattern="^[0-9a-fA-F]{64}$")
     roles: list[str] = Field(min_length=1)
-    requests_per_s: float | None = Field(default=None, gt=0)
+    requests_per_s: float | None = Field(default=None, ge=LEAST_PER_S, allow_inf_nan=False)
     burst: int | None = Field(default=None, ge=1)
     concurrent: int | None = Field(default=None, ge=1)
     expires: datetime | date | None = None

@@ -27,19 +27,26 @@ class KeySource:
         # Before the file is read: what changes in between is read again.
         self._watch = None if path is None else FileWatch([path], now)
         self._ring = self._read()
+        self._told = ""
 
     def ring(self) -> KeyRing | None:
         """The keys that hold now; a file that has become unreadable or wrong changes nothing."""
         if self._watch is not None and self._watch.has_changed():
-            self._read_again()
+            self._read_again(self._watch)
         return self._ring
 
-    def _read_again(self) -> None:
+    def _read_again(self, watch: FileWatch) -> None:
         try:
             self._ring = self._read()
         except InvalidSettings as failure:
-            _logger.error("API keys not renewed, those from before hold", error=failure.message)  # noqa: TRY400 - a sentence says it
+            # The fault may be the machine's, which mends without the file changing: a key that was taken out
+            # must not hold for ever because there were too many open files just then.
+            watch.look_again()
+            if failure.message != self._told:
+                _logger.error("API keys not renewed, those from before hold", error=failure.message)  # noqa: TRY400 - a sentence says it
+            self._told = failure.message
         else:
+            self._told = ""
             names = [key.name for key in self._ring.keys] if self._ring else []
             _logger.info("API keys renewed", names=names)
 

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from service.domain.tracing import RequestTrace
 from service.errors import (
     CarouselError,
+    ClientGone,
     MethodNotAllowed,
     Overloaded,
     TooManyConnections,
@@ -91,6 +92,9 @@ class ErrorResponses:
 
     async def handle(self, request: Request, failure: Exception) -> Response:
         """The same for FastAPI's own routes."""
+        if isinstance(failure, ClientGone):
+            self.count_departure()
+            return Response()
         answer = self.answer(failure, request.headers.get("x-request-id", ""), request.url.path)
         headers = {name.decode(): value.decode() for name, value in answer.headers}
         return Response(answer.body, answer.status, headers, media_type="application/json")

@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import Any, ClassVar
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-
 from service.api.error_responses import ErrorResponses
+from service.api.http_upgrades import PlainConnection
 
 _PARTING_S = 1.0
 
 
-class TimedWrites(HttpToolsProtocol):
+class TimedWrites(PlainConnection):
     """Ends a connection to which nothing could be written for `write_timeout_s`.
 
     The timer runs only while a client is behind: where its buffer is full, or where a closing connection

@@ -91,6 +91,7 @@ class RenewedContext:
         self._files = files
         self._watch = FileWatch(files.paths, now)
         self._current = files.context()
+        self._told = ""
 
     def current(self) -> ssl.SSLContext:
         if self._watch.has_changed():
@@ -101,8 +102,13 @@ class RenewedContext:
         try:
             self._current = self._files.context()
         except InvalidSettings as failure:
-            _logger.error("certificates not renewed, those from before hold", error=failure.message)  # noqa: TRY400 - a sentence says it
+            # The fault may be the machine's, which mends without a file changing.
+            self._watch.look_again()
+            if failure.message != self._told:
+                _logger.error("certificates not renewed, those from before hold", error=failure.message)  # noqa: TRY400 - a sentence says it
+            self._told = failure.message
         else:
+            self._told = ""
             _logger.info("certificates renewed")
 
 

@@ -74,7 +74,11 @@ class EngineCosts:
         self._models: dict[str, CostModel] = {}
 
     def of(self, engine: str) -> CostModel:
-        return self._models.setdefault(engine, CostModel())
+        model = self._models.get(engine)
+        if model is None:
+            # Asked twice for every batch: making one to throw away would cost more than finding it.
+            model = self._models[engine] = CostModel()
+        return model
 
     def current(self) -> CostModel:
         return self.of(self._in_use())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 _MEMORY = 0.9
 _LEAST, _MOST = 0.25, 4.0
+_LATELY_S = 10.0
 
 
 class Pace:
@@ -15,6 +16,7 @@ class Pace:
 
     def __init__(self) -> None:
         self._foretold_s = self._waited_s = 0.0
+        self._learned_s = 0.0
 
     @property
     def factor(self) -> float:
@@ -22,7 +24,16 @@ class Pace:
             return 1.0
         return min(_MOST, max(_LEAST, self._waited_s / self._foretold_s))
 
-    def observe(self, foretold_s: float, waited_s: float) -> None:
+    def observe(self, foretold_s: float, waited_s: float, now_s: float) -> None:
         """Learn from a ticket that was foretold `foretold_s`, without any factor, and waited `waited_s`."""
+        self._learned_s = now_s
         self._foretold_s = _MEMORY * self._foretold_s + foretold_s
         self._waited_s = _MEMORY * self._waited_s + waited_s
+
+    def forget_old(self, now_s: float) -> None:
+        """Begin anew where nothing was learned lately.
+
+        One bad moment may have everybody refused who could have shown that it is over.
+        """
+        if now_s - self._learned_s > _LATELY_S:
+            self._foretold_s = self._waited_s = 0.0

@@ -77,12 +77,13 @@ class QueueRules:
     def answered(self, ticket: Ticket, now_s: float) -> None:
         """Learn from how long a ticket took."""
         if ticket.foretold_s:
-            self._pace.observe(ticket.foretold_s, now_s - ticket.arrived_s)
+            self._pace.observe(ticket.foretold_s, now_s - ticket.arrived_s, now_s)
 
     def _admit(self, tickets: list[Ticket], now_s: float, running_s: float) -> None:
         """Nobody is refused by an empty queue: how long a sequence takes alone, only running it tells,
         and what passed the body limit must be able to run.
         """
+        self._pace.forget_old(now_s)
         foretold_s = self._foretold_s(tickets, running_s)
         if self._lateness_s(tickets, foretold_s, now_s) > 0 or not self._has_room(tickets):
             self._sweep(now_s)

@@ -54,6 +54,8 @@ class SequenceBatcher:
         self._running: list[list[Ticket]] = []
         # When the engine is expected to have run what it was given, and when it last ended a batch.
         self._free_s = self._ended_s = 0.0
+        # What the batches that run are predicted to take, together.
+        self._running_s = 0.0
         self._is_woken = False
         self._is_stopping = False
         self._loop = asyncio.get_running_loop()
@@ -112,9 +114,11 @@ class SequenceBatcher:
         self._running.append(tickets)
         predicted_s = self._costs.current().seconds(len(tickets), batch.padded_steps)
         self._free_s = max(self._free_s, now_s) + predicted_s
+        self._running_s += predicted_s
 
         def finished(outcome: Outcome) -> None:
             self._running.remove(tickets)
+            self._running_s -= predicted_s
             self._free_buffers.append(buffer)
             self._finished(tickets, batch.padded_steps, now_s, outcome)
 
@@ -122,6 +126,8 @@ class SequenceBatcher:
 
     def _finished(self, tickets: list[Ticket], padded_steps: int, started_s: float, outcome: Outcome) -> None:
         ended_s = self._clock.now()
+        # What was predicted wrongly is over: carried on, it would add up for as long as the engine is busy.
+        self._free_s = ended_s + self._running_s
         if isinstance(outcome, BatchResult) and not fits(
             outcome, self._signature, len(tickets), padded_steps
         ):

@@ -75,7 +75,8 @@ def _marks(folder: Path) -> Marks:
     marks = set()
     with suppress(FileNotFoundError), os.scandir(folder) as entries:
         for entry in entries:
-            status = entry.stat()
+            # Not what a link leads to: that may be nowhere, as where an editor keeps its lock.
+            status = entry.stat(follow_symlinks=False)
             marks.add((entry.name, status.st_size, status.st_mtime_ns, status.st_ctime_ns))
         if any(name == MANIFEST for name, *_ in marks):
             return frozenset(marks)

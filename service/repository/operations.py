@@ -26,6 +26,8 @@ class Operations:
         """Wait for work, which goes on where the caller leaves; raises Unavailable where the server does."""
         if not self.is_closing:
             task = self.begin(work)
+            # Where nobody waits any more, nobody asks how it ended either: the log has what failed.
+            task.add_done_callback(_asked_how_it_ended)
             await asyncio.wait([task])
             if not task.cancelled():
                 return task.result()
@@ -41,3 +43,8 @@ class Operations:
     async def all_ended(self) -> None:
         if self._tasks:
             await asyncio.wait(self._tasks)
+
+
+def _asked_how_it_ended(task: asyncio.Task[None]) -> None:
+    if not task.cancelled():
+        task.exception()

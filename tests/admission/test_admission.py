@@ -6,6 +6,7 @@ import os
 
 import pytest
 from api_keys import KEYS, entry, key_file
+from exhausted import no_more_files
 from fakes import ManualClock
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
@@ -126,6 +127,18 @@ def test_a_file_that_is_spoilt_keeps_the_keys_from_before_and_says_so_once(keys,
     keys.write_text(entry("newcomer", "new-key"))
     clock.advance(1)
     admission.admit(b"new-key", Role.INFER)
+
+
+def test_a_key_that_was_taken_out_while_no_more_files_could_be_opened_holds_no_longer_than_that(keys):
+    clock = ManualClock()
+    admission = admission_of(clock, api_keys_file=keys)
+    keys.write_text(entry("boss", KEYS["boss"], "admin"))
+    clock.advance(1)
+    with no_more_files():
+        admission.admit(b"infer-key", Role.INFER)
+    clock.advance(1)
+    with pytest.raises(Unauthenticated):
+        admission.admit(b"infer-key", Role.INFER)
 
 
 def test_what_runs_and_what_was_used_up_outlasts_a_renewal(tmp_path):

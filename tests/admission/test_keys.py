@@ -60,6 +60,11 @@ def test_a_file_gives_every_key_its_role_and_limits_with_the_defaults_for_what_i
         (f"[keys.a]\nroles = []\nsha256 = '{DIGEST}'", "keys.a.roles: "),
         ("[keys.a]\nroles = ['infer']\nsha256 = 'secret'", "keys.a.sha256: String should match"),
         (entry("a", "x", "infer", "requests_per_s = 0"), "keys.a.requests_per_s: Input should be greater"),
+        (entry("a", "x", "infer", "requests_per_s = inf"), "keys.a.requests_per_s: Input should be a finite"),
+        (
+            entry("a", "x", "infer", "requests_per_s = 1e-320"),
+            "keys.a.requests_per_s: Input should be greater",
+        ),
         (entry("a", "x", "infer", "expires = 'soon'"), "keys.a.expires: "),
         (entry("a", "x", "infer", "rate = 1"), "keys.a.rate: Extra inputs"),
         (entry('"a b"', "x"), "keys.a b: a name is 1 to 64 letters"),

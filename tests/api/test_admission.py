@@ -118,3 +118,17 @@ async def test_no_route_takes_a_body_larger_than_allowed(path):
     async with LiveServer(max_body_bytes=1000) as server:
         reply = await server.ask(request(path, b"x" * 1001, "POST"))
         assert (reply.status, reply.error) == (413, "body: 1001 bytes or more, at most 1000 are allowed")
+
+
+@on_a_loop
+async def test_a_websocket_without_a_key_is_closed_before_it_is_accepted(tmp_path):
+    scope = {"type": "websocket", "path": "/stream", "headers": [], "root_path": "", "scheme": "ws"}
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    async with MemoryServer(api_keys_file=key_file(tmp_path)) as server:
+        await server.carousel(scope, None, send)
+        assert [(message["type"], message["code"]) for message in sent] == [("websocket.close", 1008)]
+        assert server.metric("rejected_total", reason="unauthenticated") == 1

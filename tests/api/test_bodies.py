@@ -47,6 +47,19 @@ async def test_a_body_in_many_small_pieces_is_read_whole():
         assert (await connection.reply()).status == 200
 
 
+@pytest.mark.parametrize("path", [b"/predict/sums", b"/v2/repository/index", b"/v2/logging"])
+@on_a_loop
+async def test_a_client_that_leaves_before_its_body_is_whole_is_no_fault_of_the_server(path):
+    async with LiveServer() as server:
+        connection = await server.connect()
+        await connection.send(b"POST %s HTTP/1.1\r\nHost: carousel\r\nContent-Length: 22\r\n\r\n{" % path)
+        await server.until(lambda: server._server.server_state.tasks)
+        await connection.leave()
+        await server.until(lambda: server.memory.metric("rejected_total", reason="client_gone"))
+        await server.until(lambda: not server._server.server_state.tasks)
+        assert server.memory.metric("rejected_total", reason="internal") == 0
+
+
 @pytest.mark.parametrize("sent", [b"", b'{"sequence"'])
 @on_a_loop
 async def test_a_body_that_does_not_come_in_time_is_not_waited_for(sent):

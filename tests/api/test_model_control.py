@@ -39,6 +39,7 @@ def test_a_version_policy_is_read_as_protobuf_writes_it(choice, due):
         {"specific": {"versions": []}},
         {"specific": {"versions": [-1]}},
         {"specific": {"versions": ["one"]}},
+        {"specific": {"versions": ["1".zfill(19) + "9" * 5000]}},
         {"newest": {}},
     ],
 )

@@ -189,6 +189,55 @@ async def test_foretold_waits_follow_experience():
 
 
 @on_a_loop
+async def test_after_one_bad_moment_deadlines_that_can_be_met_are_believed_again():
+    bench = Bench(limits=BatchLimits(2, 1 << 20))
+    cost = bench.costs.current()
+    cost.observe = lambda *_: None
+    cost.call_s, cost.step_s, cost.row_step_s = 0.05, 0.0, 0.0
+    for _ in range(6):
+        bench.submit(5)
+    await all_due()
+    bench.clock.advance(30.0)
+    await bench.drain()
+
+    async def is_believed() -> bool:
+        bench.submit(5)
+        await all_due()
+        bench.submit(5)
+        try:
+            bench.batcher.submit([bench.ticket(5, timeout_s=0.3)])
+        except DeadlineUnreachable:
+            return False
+        finally:
+            await bench.drain()
+        return True
+
+    assert not await is_believed()
+    bench.clock.advance(11.0)
+    assert await is_believed()
+
+
+@on_a_loop
+async def test_what_was_predicted_too_long_does_not_add_up_while_the_engine_is_busy():
+    bench = Bench(limits=BatchLimits(1, 1 << 20))
+    cost = bench.costs.current()
+    cost.observe = lambda *_: None
+    cost.call_s, cost.step_s, cost.row_step_s = 0.012, 0.0, 0.0
+    bench.submit(5)
+    await all_due()
+    for _ in range(200):
+        bench.submit(5)
+        bench.clock.advance(0.010)
+        bench.hand.step()
+        await all_due()
+    bench.submit(5)
+    (hurried,) = tickets = [bench.ticket(5, timeout_s=0.1)]
+    bench.batcher.submit(tickets)
+    await bench.drain()
+    assert_answered(hurried)
+
+
+@on_a_loop
 async def test_stopping_answers_everyone_and_then_refuses():
     bench = Bench(limits=BatchLimits(2, 100))
     tickets = bench.submit(5, 6, 7, 8, 9)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from changing_models import ChangingServer, changing
 from memory_server import MemoryServer
 from on_a_loop import on_a_loop
+from spoilt_bundles import golden_is_off, seal
 
 from service import app as app_module
 from service.backends.onnxruntime_backend import OnnxRuntimeBackend
@@ -113,6 +115,30 @@ async def test_who_asked_for_a_load_may_leave(tmp_path, contents, slow):
         assert (await server.load()).status_code == 200
         assert await server.serving() == ("2", "b")
         assert server.metric("model_loads_total", model="gait", result="success") == 2
+
+
+@on_a_loop
+async def test_a_load_that_fails_after_its_caller_left_is_told_as_such_and_not_as_a_forgotten_exception(
+    tmp_path, contents, slow
+):
+    contents.put(tmp_path, "a")
+    async with changing(tmp_path) as server:
+        forgotten = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: forgotten.append(context))
+        gate = slow()
+        spoilt = contents.put(tmp_path, "b", "2")
+        golden_is_off(spoilt)
+        seal(spoilt)
+        caller = asyncio.create_task(server.carousel.lifecycle.load("gait"))
+        assert await asyncio.to_thread(gate.is_loading.wait, 10)
+        caller.cancel()
+        gate.may_load.set()
+        await server.load()
+        # With it goes what it knows of the load.
+        del caller
+        gc.collect()
+        assert not forgotten
+        assert (await server.index())["2"][0] == "UNAVAILABLE"
 
 
 class FastBackend(OnnxRuntimeBackend):

@@ -36,6 +36,16 @@ async def test_a_folder_is_taken_only_when_all_of_it_is_there_and_has_stopped_ch
         assert server.metric("model_loads_total", model="gait", result="failure") is None
 
 
+@on_a_loop
+async def test_a_link_to_nowhere_beside_a_bundle_s_files_takes_nothing_out_of_service(tmp_path, contents):
+    contents.put(tmp_path, "a")
+    async with changing(tmp_path) as server:
+        (tmp_path / "gait" / "1" / ".#manifest.json").symlink_to("somebody@somewhere.1234")
+        await server.look(2)
+        assert await server.serving() == ("1", "a")
+        assert await server.index() == {"1": ("READY", "")}
+
+
 @pytest.mark.parametrize("part", ["", MANIFEST])
 @on_a_loop
 async def test_a_version_whose_folder_or_manifest_is_gone_gives_way_to_the_one_before(

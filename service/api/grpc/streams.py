@@ -54,9 +54,12 @@ class Streams:
             await self._check_caller(context, identity)
             try:
                 await self._converse(context, identity)
-            except asyncio.CancelledError:
+            except (asyncio.CancelledError, ExceptionGroup) as end:
+                # What was written to a client that has left may fail before gRPC cancels the call.
+                if isinstance(end, ExceptionGroup) and end.split(grpc.aio.InternalError)[1] is not None:
+                    raise
                 self._refusals.count_cancelled(context.time_remaining(), identity, _METHOD)
-                raise
+                raise asyncio.CancelledError from None
             if self._is_closing.is_set():
                 await context.abort(grpc.StatusCode.UNAVAILABLE, "stream: the server is shutting down")
 

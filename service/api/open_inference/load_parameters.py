@@ -72,5 +72,5 @@ def _policy(choice: Any) -> VersionPolicy:
 def _is_positive(number: Any) -> bool:
     """Protobuf's JSON writes 64-bit numbers as strings."""
     if isinstance(number, str):
-        return number.isascii() and number.isdigit() and 0 < int(number[:19]) < 10**18
+        return number.isascii() and number.isdigit() and len(number) < 20 and 0 < int(number) < 10**18
     return isinstance(number, int) and not isinstance(number, bool) and 0 < number < 10**18
