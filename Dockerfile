@@ -29,11 +29,12 @@ ENV PATH=/opt/carousel/bin:$PATH \
     ORT_DISABLE_TELEMETRY=1 \
     CAROUSEL_HOST=0.0.0.0 \
     CAROUSEL_PORT=8000 \
+    CAROUSEL_GRPC_PORT=8001 \
     CAROUSEL_MODELS_DIR=/models \
     CAROUSEL_PLANS_DIR=/plans
 WORKDIR /tmp
 USER 10001:10001
-EXPOSE 8000
+EXPOSE 8000 8001
 STOPSIGNAL SIGTERM
 # Without a proxy and whoever signed the certificate: the server is in this container. Where clients need
 # certificates of their own, CAROUSEL_HEALTH_PORT gives this question a port that asks for none.

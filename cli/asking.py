@@ -30,21 +30,36 @@ class Refused(Exception):
     """The server did not answer, or answered with a refusal."""
 
 
-def ask_server(url: str, model: str, body: bytes) -> dict[str, Any]:
-    """POST to a server's /predict; raises Refused with its words."""
+def ask_server(url: str, model: str, body: bytes, key: str | None = None) -> dict[str, Any]:
+    """POST to a server's /predict, showing an API key if there is one; raises Refused with its words."""
     if not url.startswith(("http://", "https://")):
         raise Refused(f"{url}: expected http://… or https://…")
+    headers = {"Content-Type": "application/json"} | ({"X-API-Key": _sendable(key)} if key else {})
     request = urllib.request.Request(  # noqa: S310 - the scheme is checked above
-        f"{url.rstrip('/')}/predict/{quote(model)}", body, {"Content-Type": "application/json"}
+        f"{url.rstrip('/')}/predict/{quote(model)}", body, headers
     )
     try:
         with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as response:  # noqa: S310
             answer: dict[str, Any] = orjson.loads(response.read())
     except urllib.error.HTTPError as failure:
-        raise Refused(f"{failure.code}: {failure.read().decode(errors='replace')}") from None
+        raise Refused(f"{failure.code}: {_words(failure.read())}") from None
     except urllib.error.URLError as failure:
         raise Refused(f"{url}: {failure.reason}") from None
     return answer
+
+
+def _sendable(key: str) -> str:
+    if not (key.isascii() and key.isprintable()):
+        raise Refused("key: expected printable ASCII, as `carousel key` prints it")
+    return key
+
+
+def _words(refusal: bytes) -> str:
+    """What a refusal says; all of it where it is not ours, as a proxy's."""
+    try:
+        return str(orjson.loads(refusal)["error"])
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return refusal.decode(errors="replace")
 
 
 def ask_bundle(models_dir: Path, model: str, body: bytes) -> dict[str, Any]:

@@ -21,9 +21,11 @@ def print_banner(carousel: Carousel, address: str) -> None:
         out.print(f"  {title:<8} {address}{path}")
     showpiece = _showpiece(models)
     if showpiece is not None:
-        out.print(f"\nTry it; the answer is {_due_label(showpiece)}:\n")
+        has_keys = carousel.admission.has_keys
+        first = ", with an API key in CAROUSEL_KEY" if has_keys else ""
+        out.print(f"\nTry it{first}; the answer is {_due_label(showpiece)}:\n")
         # Plain print: a wrapped line could not be pasted.
-        print(_curl(showpiece, address), flush=True)  # noqa: T201
+        print(_curl(showpiece, address, has_keys), flush=True)  # noqa: T201
 
 
 def _where() -> str:
@@ -46,6 +48,9 @@ def _due_label(model: ServedModel) -> str:
     return labels[int(model.golden.outputs[0].argmax())]
 
 
-def _curl(model: ServedModel, address: str) -> str:
+def _curl(model: ServedModel, address: str, has_keys: bool) -> str:
     body = orjson.dumps(predict_example(model)).decode()
-    return f"curl -s {address}/predict/{model.manifest.name} -H 'Content-Type: application/json' -d '{body}'"
+    # In double quotes, for the shell to fill in: a key in the history of commands would stay there.
+    key = '-H "Authorization: Bearer $CAROUSEL_KEY" ' if has_keys else ""
+    url = f"{address}/predict/{model.manifest.name}"
+    return f"curl -s {url} {key}-H 'Content-Type: application/json' -d '{body}'"

@@ -18,9 +18,10 @@ def models(
     from service.errors import InvalidBundle
     from service.repository.scanner import bundle_folders, read_bundle
 
-    table = Table(
-        "model", "version", "kind", "task", "step", "measured on sealed test data", box=None, pad_edge=False
-    )
+    table = Table(box=None, pad_edge=False)
+    for title in ("model", "version", "kind", "task", "step", "measured on sealed test data"):
+        # A name that is cut off cannot be asked for.
+        table.add_column(title, overflow="fold", no_wrap=title == "model")
     is_sound = True
     with told(InvalidBundle):
         folders = list(bundle_folders(models_dir))

@@ -14,6 +14,9 @@ def predict(
         Path, typer.Argument(help="CSV (a line a step), NPY, JSON, TXT (symbols) or WAV (8 kHz).")
     ],
     url: Annotated[str | None, typer.Option(help="Ask this server; default: load the bundle here.")] = None,
+    key: Annotated[
+        str | None, typer.Option(envvar="CAROUSEL_KEY", help="An API key, where the server has keys.")
+    ] = None,
     models_dir: Annotated[Path, typer.Option(help="Folder of bundles.")] = Path("models"),
 ) -> None:
     """Predict for the sequences of a file and print a table."""
@@ -27,7 +30,9 @@ def predict(
 
     with told(UnreadableFile, CarouselError, Refused):
         body = orjson.dumps(read_request(file))
-        answer: dict[str, Any] = ask_server(url, model, body) if url else ask_bundle(models_dir, model, body)
+        answer: dict[str, Any] = (
+            ask_server(url, model, body, key) if url else ask_bundle(models_dir, model, body)
+        )
     out.print(answers_table(answer))
     timings = answer["timings_ms"]
     out.print(

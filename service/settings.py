@@ -24,6 +24,8 @@ MOST_MODEL_BYTES = 2 * 1024 * _MIB - 1
 LEAST_PER_S = 1e-6
 PREFIX = "CAROUSEL_"
 _UNQUOTED = f"{PREFIX}API_KEYS"
+# Read by `carousel predict`, and exported by whoever also serves from that shell.
+_OF_CLIENTS = frozenset({"KEY"})
 
 
 def _listed(value: Any) -> Any:
@@ -232,8 +234,9 @@ def read_settings(**given: Any) -> Settings:
 def unknown_settings(environment: Mapping[str, str] = os.environ) -> dict[str, str | None]:
     """Variables that look like settings and are none, with the setting that may be meant."""
     known = [name.upper() for name in Settings.model_fields]
-    given = sorted(name.removeprefix(PREFIX) for name in environment if name.startswith(PREFIX))
-    near = {name: get_close_matches(name, known, n=1) for name in given if name not in known}
+    given = {name.removeprefix(PREFIX) for name in environment if name.startswith(PREFIX)}
+    unknown = sorted(given - {*known, *_OF_CLIENTS})
+    near = {name: get_close_matches(name, known, n=1) for name in unknown}
     return {PREFIX + name: PREFIX + meant[0] if meant else None for name, meant in near.items()}
 
 

@@ -1,4 +1,4 @@
-"""README says what the bundles say."""
+"""README says what the bundles say, and the pages what the tree has."""
 
 from __future__ import annotations
 
@@ -33,6 +33,14 @@ def test_links_in_the_documents_lead_somewhere():
         for target in re.findall(r"\]\(([^)#]+)", document.read_text()):
             if not target.startswith(("http://", "https://")):
                 assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+def test_the_architecture_names_every_file_of_the_server():
+    layout = (ROOT / "docs/01-architecture.md").read_text().partition("## Layout")[2]
+    named = set(re.findall(r"\w+", layout))
+    files = {path for path in (ROOT / "service").rglob("*.py") if path.parent.name != "generated"}
+    missing = {path for path in files if path.stem not in named | {"__init__"}}
+    assert not missing
 
 
 def test_bundles_are_small():

@@ -47,6 +47,7 @@ def test_an_empty_list_is_one(monkeypatch):
 
 def test_a_misspelt_setting_is_found_with_the_one_that_may_be_meant():
     environment = {"CAROUSEL_GPU_PRECISON": "fp16", "CAROUSEL_XYZZY": "1", "CAROUSEL_PORT": "1", "PATH": ""}
+    environment["CAROUSEL_KEY"] = "what carousel predict shows"
     assert unknown_settings(environment) == {
         "CAROUSEL_GPU_PRECISON": "CAROUSEL_GPU_PRECISION",
         "CAROUSEL_XYZZY": None,

@@ -36,7 +36,7 @@ class Admission:
         self._anonymous = default_limits(settings)
         self._is_model_control_open = settings.model_control == "open"
         self.are_pages_open = settings.open_pages
-        self._has_keys = self._keys.ring() is not None
+        self.has_keys = self._keys.ring() is not None
         self._allowances: dict[str, Allowance] = {}
         self._admitted = admitted
         self._now = now
@@ -47,7 +47,7 @@ class Admission:
         if role is Role.EVERYBODY:
             return None
         is_closed = role is Role.ADMIN and not self._is_model_control_open
-        is_needed = is_closed or self._has_keys or self._anonymous != _NOBODY
+        is_needed = is_closed or self.has_keys or self._anonymous != _NOBODY
         return self if is_needed else None
 
     def admit(self, shown: bytes | None, role: Role) -> Allowance:

@@ -10,25 +10,13 @@ from fastapi import FastAPI
 
 from service.api.examples import predict_example
 from service.api.openapi_infer import infer_operation
+from service.api.openapi_refusals import document_refusals, inference_refusals
 from service.domain.priority import DEFAULT, HIGHEST, LOWEST
 from service.repository.registry import Registry
 from service.repository.served_model import ServedModel
 
 # Larger examples (wind fields) would make the page unreadable.
 _MOST_NUMBERS = 400
-_REFUSALS = {
-    "400": "malformed, ragged, wrong shape or type, or not finite; names the field",
-    "401": "no API key, an unknown or an expired one, where the server has keys",
-    "403": "the key may not do this",
-    "404": "no such model or version",
-    "413": "body, sequence or request too large",
-    "415": "a content type or encoding that is not read here",
-    "429": "the queue is full, or the caller's limit reached; Retry-After says when to come back",
-    "431": "the header is too large",
-    "500": "the engine could not run this sequence",
-    "503": "loading, draining, or no healthy engine",
-    "504": "the deadline passed before the answer",
-}
 
 
 def describe() -> dict[str, Any]:
@@ -52,13 +40,13 @@ def document_hot_routes(app: FastAPI, registry: Registry) -> None:
             # Its examples are those of the models that serve.
             app.openapi_schema, described = None, registry.changes
         if app.openapi_schema is None:
-            schema = _without_validation_errors(schema_of_routes())
+            schema = _with_true_refusals(schema_of_routes())
             # Optional: the page offers to send a key, and works without where none is needed.
             schema.setdefault("components", {})["securitySchemes"] = _SECURITY
             schema["security"] = [{name: []} for name in _SECURITY] + [{}]
             models = list(_documentable(registry.models))
             schema["paths"]["/predict/{model}"] = {"post": _predict_operation(models)}
-            infer, refusals = "/v2/models/{model}", _refusals()
+            infer, refusals = "/v2/models/{model}", inference_refusals()
             schema["paths"][f"{infer}/infer"] = {"post": infer_operation(models, refusals, False)}
             schema["paths"][f"{infer}/versions/{{version}}/infer"] = {
                 "post": infer_operation(models, refusals, True)
@@ -68,11 +56,8 @@ def document_hot_routes(app: FastAPI, registry: Registry) -> None:
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-def _without_validation_errors(schema: dict[str, Any]) -> dict[str, Any]:
-    """FastAPI promises a 422 of its own wherever a path has a name in it; no such name can be invalid."""
-    for operations in schema["paths"].values():
-        for operation in operations.values():
-            operation["responses"].pop("422", None)
+def _with_true_refusals(schema: dict[str, Any]) -> dict[str, Any]:
+    document_refusals(schema["paths"])
     for name in ("HTTPValidationError", "ValidationError"):
         schema.get("components", {}).get("schemas", {}).pop(name, None)
     return schema
@@ -122,15 +107,8 @@ def _operation(
         },
         "responses": {
             "200": {"description": "the answer", "content": {"application/json": {"schema": answer}}},
-            **_refusals(),
+            **inference_refusals(),
         },
-    }
-
-
-def _refusals() -> dict[str, Any]:
-    return {
-        status: {"description": text, "content": {"application/json": {"schema": _ERROR}}}
-        for status, text in _REFUSALS.items()
     }
 
 
@@ -138,7 +116,6 @@ _SECURITY: dict[str, Any] = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "an API key"},
     "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
 }
-_ERROR = {"type": "object", "properties": {"error": {"type": "string"}}, "required": ["error"]}
 _PREDICTION = {
     "type": "object",
     "properties": {

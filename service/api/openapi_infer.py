@@ -92,7 +92,7 @@ def infer_operation(models: list[ServedModel], refusals: dict[str, Any], has_ver
 
 
 def _headers() -> list[dict[str, Any]]:
-    encodings = {"type": "string", "enum": ["gzip", "deflate", "identity"]}
+    encodings = {"type": "string", "enum": ["gzip", "deflate", "identity", ""]}
     length = {"type": "integer", "minimum": 0}
     return [
         _header("Inference-Header-Content-Length", length, "bytes of JSON before the tensors, unpacked"),

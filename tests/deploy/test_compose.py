@@ -7,15 +7,32 @@ import yaml
 
 from service.settings import Settings
 
+SERVERS = ["cpu", "gpu", "secured"]
 
-def test_there_is_a_server_for_each_device_and_prometheus_beside_them(compose):
-    assert set(compose["services"]) == {"cpu", "gpu", "prometheus"}
+
+def test_there_is_a_server_for_each_device_a_guarded_one_and_prometheus_beside_them(compose):
+    assert set(compose["services"]) == {*SERVERS, "prometheus"}
     assert "name" not in compose
 
 
-def test_only_the_gpu_server_has_to_be_asked_for(compose):
+def test_the_servers_that_need_more_than_a_cpu_have_to_be_asked_for(compose):
     profiles = {name: service.get("profiles") for name, service in compose["services"].items()}
-    assert profiles == {"cpu": None, "gpu": ["gpu"], "prometheus": None}
+    assert profiles == {"cpu": None, "gpu": ["gpu"], "secured": ["secured"], "prometheus": None}
+
+
+def test_the_guarded_server_is_set_up_from_its_secrets(compose):
+    secured = compose["services"]["secured"]
+    known = {f"CAROUSEL_{name.upper()}" for name in Settings.model_fields}
+    assert set(secured["environment"]) <= known
+    files = {value for value in secured["environment"].values() if value.startswith("/")}
+    assert files == {f"/run/secrets/{name}" for name in secured["secrets"]}
+    assert set(secured["secrets"]) == set(compose["secrets"])
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_both_doors_of_a_server_are_published(compose, dockerfile, name):
+    inside = [port.rpartition(":")[2] for port in compose["services"][name]["ports"]]
+    assert [" ".join(inside)] == dockerfile.arguments("EXPOSE")
 
 
 def test_the_gpu_server_asks_for_one_nvidia_gpu_and_its_runtime(compose):
@@ -25,7 +42,7 @@ def test_the_gpu_server_asks_for_one_nvidia_gpu_and_its_runtime(compose):
     assert gpu["build"]["args"] == {"EXTRA": "gpu"}
 
 
-@pytest.mark.parametrize("name", ["cpu", "gpu", "prometheus"])
+@pytest.mark.parametrize("name", [*SERVERS, "prometheus"])
 def test_every_service_is_hardened_bounded_and_published_on_loopback_only(compose, name):
     service = compose["services"][name]
     assert service["read_only"] is True
@@ -41,13 +58,13 @@ def test_published_ports_do_not_clash(compose):
     assert len(set(published)) == len(published)
 
 
-@pytest.mark.parametrize("name", ["cpu", "gpu"])
+@pytest.mark.parametrize("name", SERVERS)
 def test_a_server_is_built_from_its_own_stage_and_has_time_to_finish_what_it_accepted(
     compose, dockerfile, name
 ):
     server = compose["services"][name]
-    assert server["build"]["target"] == name
-    assert name in dockerfile.stages
+    assert server["build"]["target"] == server["image"].removeprefix("carousel:")
+    assert server["build"]["target"] in dockerfile.stages
     default_timeout_s = Settings.model_fields["default_timeout_s"].default
     assert float(server["stop_grace_period"].removesuffix("s")) > default_timeout_s
 
@@ -56,8 +73,8 @@ def test_prometheus_finds_every_server_by_its_name_and_port(compose, dockerfile,
     config = yaml.safe_load((root / "deploy" / "prometheus" / "prometheus.yml").read_text())
     (job,) = config["scrape_configs"]
     (found,) = job["dns_sd_configs"]
-    assert set(found["names"]) == set(compose["services"]) - {"prometheus"}
-    assert [str(found["port"])] == dockerfile.arguments("EXPOSE")
+    assert set(found["names"]) == set(compose["services"]) - {"prometheus", "secured"}
+    assert str(found["port"]) == dockerfile.environment["CAROUSEL_PORT"]
 
 
 def test_the_alerts_are_mounted_where_prometheus_looks_for_them(compose, root):

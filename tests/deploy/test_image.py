@@ -19,8 +19,9 @@ def test_cpu_is_built_by_default_and_differs_from_gpu_in_nothing_but_settings(do
     assert stages["builder"] == stages["runtime"] == "${BASE_IMAGE}"
 
 
-def test_one_port_is_exposed_listened_on_and_asked_for_health(dockerfile):
-    assert dockerfile.arguments("EXPOSE") == [dockerfile.environment["CAROUSEL_PORT"]]
+def test_both_doors_are_exposed_and_one_is_asked_for_health(dockerfile):
+    doors = [dockerfile.environment[name] for name in ("CAROUSEL_PORT", "CAROUSEL_GRPC_PORT")]
+    assert dockerfile.arguments("EXPOSE") == [" ".join(doors)]
     (health,) = dockerfile.arguments("HEALTHCHECK")
     assert "os.environ['CAROUSEL_PORT']" in health
     assert "/v2/health/ready" in health

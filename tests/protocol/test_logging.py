@@ -145,3 +145,10 @@ async def test_grpc_refuses_the_same(asked, message):
         refusal = await door.refusal("LogSettings", body)
         assert refusal.code() == grpc.StatusCode.INVALID_ARGUMENT
         assert refusal.details().startswith(message)
+
+
+@on_a_loop
+async def test_another_method_is_told_both_that_there_are():
+    async with MemoryServer(model_control="open") as server:
+        refused = await server.client.delete("/v2/logging")
+        assert (refused.status_code, refused.headers["allow"]) == (405, "GET, POST")

@@ -51,3 +51,28 @@ async def test_nothing_is_documented_that_cannot_be():
         given_in = {given["in"] for operation in operations for given in operation.get("parameters", [])}
         assert given_in == {"path", "header"}
         assert not [operation for operation in operations if "422" in operation["responses"]]
+
+
+@on_a_loop
+async def test_every_route_says_how_it_may_refuse_and_in_what_form():
+    async with MemoryServer() as server:
+        paths = (await server.client.get("/openapi.json")).json()["paths"]
+        for path, route in paths.items():
+            for operation in route.values():
+                refusals = {
+                    status: said for status, said in operation["responses"].items() if status >= "400"
+                }
+                takes_a_key = not path.startswith("/v2/health/")
+                assert ({"401", "403", "429", "503"} <= set(refusals)) == takes_a_key
+                assert {"431", "500"} <= set(refusals)
+                assert all("error" in str(said["content"]) for said in refusals.values())
+                assert "429" not in refusals or "Retry-After" in refusals["429"]["headers"]
+
+
+@on_a_loop
+async def test_loading_and_unloading_answer_without_a_body_and_say_so():
+    async with MemoryServer() as server:
+        paths = (await server.client.get("/openapi.json")).json()["paths"]
+        for action in ("load", "unload"):
+            operation = paths[f"/v2/repository/models/{{model}}/{action}"]["post"]
+            assert operation["responses"]["200"] == {"description": "done; the body is empty"}

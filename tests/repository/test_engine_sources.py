@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import shutil
 from pathlib import Path
 
 import pytest
@@ -49,36 +51,41 @@ def test_half_precision_is_given_more_room_and_fp32_what_the_manifest_says():
     assert allowed[0] == bundle.manifest.tolerance.reference
 
 
-@pytest.fixture
-def source(tmp_path):
+def tensorrt_source(plans_dir):
     """TensorRT-RTX as if there were a GPU; the plans are built for what RTX builds for by default."""
-    pytest.importorskip("tensorrt_rtx_bindings")
-    (source,) = engine_sources(
-        Settings(engines=("tensorrt",), plans_dir=tmp_path / "plans", gpu_precision="fp16"), lambda: H200
-    )
+    settings = Settings(engines=("tensorrt",), plans_dir=plans_dir, gpu_precision="fp16")
+    (source,) = engine_sources(settings, lambda: H200)
     return source
 
 
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """A folder of a bundle's plans, built once since that takes seconds, and what making them ended with."""
+    pytest.importorskip("tensorrt_rtx_bindings")
+    folder = tmp_path_factory.mktemp("built") / "plans"
+    source, bundle = tensorrt_source(folder), read_bundle(VOWELS)
+    with pytest.raises(EngineFailed, match="there is no plan: none was built"):
+        source.plans(bundle)
+    with pytest.raises(EngineFailed) as refusal:
+        asyncio.run(source.prepare(bundle))
+    return folder, str(refusal.value)
+
+
 @without_gpu
-@on_a_loop
-async def test_missing_plans_are_built_by_another_process_and_then_tried_by_one(source):
-    bundle = read_bundle(VOWELS)
-    with pytest.raises(EngineFailed, match="there is no tensorrt-rtx here"):
-        await source.prepare(bundle)
-    assert source.plans(bundle)
+def test_missing_plans_are_built_by_another_process_and_then_tried_by_one(built):
+    folder, said = built
+    assert "there is no tensorrt-rtx here" in said
+    assert tensorrt_source(folder).plans(read_bundle(VOWELS))
 
 
 @without_gpu
 @on_a_loop
-async def test_plans_that_are_missing_or_spoilt_are_built_anew(source, monkeypatch):
+async def test_a_plan_that_is_spoilt_is_built_anew(built, tmp_path, monkeypatch):
     async def tried(bundle, engine):
         """As if it had worked."""
 
     monkeypatch.setattr(module, "tried", tried)
-    bundle = read_bundle(VOWELS)
-    with pytest.raises(EngineFailed, match="there is no plan: none was built"):
-        source.plans(bundle)
-    await source.prepare(bundle)
+    source, bundle = tensorrt_source(shutil.copytree(built[0], tmp_path / "plans")), read_bundle(VOWELS)
     count = len(source.plans(bundle))
     plan = next(source.cache.folder.glob("*.plan"))
     plan.write_bytes(plan.read_bytes()[:-1])
@@ -88,16 +95,9 @@ async def test_plans_that_are_missing_or_spoilt_are_built_anew(source, monkeypat
 
 
 @without_gpu
-@on_a_loop
-async def test_a_plan_does_not_load_without_a_gpu_and_says_so(source, monkeypatch):
-    async def tried(bundle, engine):
-        """As if it had worked."""
-
-    monkeypatch.setattr(module, "tried", tried)
-    bundle = read_bundle(VOWELS)
-    await source.prepare(bundle)
+def test_a_plan_does_not_load_without_a_gpu_and_says_so(built):
     with pytest.raises(EngineFailed, match="CUDA"):
-        source.load(bundle)
+        tensorrt_source(built[0]).load(read_bundle(VOWELS))
 
 
 @without_gpu
