@@ -1,6 +1,6 @@
 # make serve   set up and serve every bundle in models/ on the CPU
 # make serve EXTRA=gpu VENV=.venv-gpu   the same on a data-centre GPU; EXTRA=gpu-rtx on a GeForce RTX
-# make test    set up and pass all tests, on all cores
+# make test    set up and pass all tests, on all cores; those of Redis need its server (apt install redis-server)
 # make check   lint, types, imports
 # make plans   set up TensorRT-RTX and build the plans of every bundle into plans/; needs no GPU
 PYTHON ?= python3

@@ -3,23 +3,30 @@
 CarouselError
 ├── InvalidRequest             400  INVALID_ARGUMENT    malformed, wrong shape or type, not finite
 │   ├── UnsupportedMediaType   415  INVALID_ARGUMENT    a content type this door cannot read
+│   ├── InvalidSnapshot        400  INVALID_ARGUMENT    bytes that are no snapshot of a session
 │   └── BodyTooLarge           413  RESOURCE_EXHAUSTED  more bytes or steps than the server takes
 ├── Unauthenticated            401  UNAUTHENTICATED     no key, an unknown one, or one that has expired
 ├── Forbidden                  403  PERMISSION_DENIED   the caller is known, but may not do this
+│   └── SnapshotRefused        403  PERMISSION_DENIED   a snapshot not sealed here, or changed since
 ├── SessionExists              409  ALREADY_EXISTS      a session of this id is open
 ├── OutOfOrder                 409  FAILED_PRECONDITION a step that is not the one due
 ├── SessionGone                410  NOT_FOUND           a session that has ended; says why
+├── SnapshotMismatch           409  FAILED_PRECONDITION a snapshot of another model
+├── SnapshotExpired            410  NOT_FOUND           a snapshot that was carried too long
+├── ClaimLost                  409  ABORTED             the session runs on another server
 ├── NotFound                   404  NOT_FOUND           no such model, version or session
 ├── MethodNotAllowed           405  UNIMPLEMENTED       the path exists, but not for this method
 ├── HeaderTimeout              408  DEADLINE_EXCEEDED   a header that did not arrive in time
 ├── HeaderTooLarge             431  RESOURCE_EXHAUSTED  more header fields or bytes than the server takes
 ├── Overloaded                 429  RESOURCE_EXHAUSTED  the queue is full; says when to come back
-│   └── DeadlineUnreachable    429  RESOURCE_EXHAUSTED  what waits before it takes longer than the caller does
+│   ├── DeadlineUnreachable    429  RESOURCE_EXHAUSTED  what waits before it takes longer than the caller does
 │   ├── TooManySessions        429  RESOURCE_EXHAUSTED  no room for another session
 │   ├── RateLimited            429  RESOURCE_EXHAUSTED  the caller's requests per second are used up
 │   └── TooManyConcurrent      429  RESOURCE_EXHAUSTED  the caller has too many requests being answered
 ├── Unavailable                503  UNAVAILABLE         loading, draining, or no healthy engine
-│   └── TooManyConnections     503  UNAVAILABLE         no connection is left; says when to come back
+│   ├── TooManyConnections     503  UNAVAILABLE         no connection is left; says when to come back
+│   └── StoreUnavailable       503  UNAVAILABLE         the store of sessions cannot be reached
+│       └── StoreFull          503  UNAVAILABLE         or has no room
 ├── DeadlineExceeded           504  DEADLINE_EXCEEDED   not answered in the time the caller gave
 ├── EngineFailed               500  INTERNAL            the engine could not run this sequence
 │   └── EngineOutOfMemory      500  INTERNAL            the device has no room for it; a smaller batch may fit
@@ -58,6 +65,10 @@ class UnsupportedMediaType(InvalidRequest):
     reason = "media_type"
 
 
+class InvalidSnapshot(InvalidRequest):
+    reason = "invalid_snapshot"
+
+
 class BodyTooLarge(InvalidRequest):
     http_status = 413
     grpc_code = "RESOURCE_EXHAUSTED"
@@ -74,6 +85,30 @@ class Forbidden(CarouselError):
     http_status = 403
     grpc_code = "PERMISSION_DENIED"
     reason = "forbidden"
+
+
+class SnapshotRefused(Forbidden):
+    reason = "snapshot_refused"
+
+
+class SnapshotMismatch(CarouselError):
+    http_status = 409
+    grpc_code = "FAILED_PRECONDITION"
+    reason = "snapshot_mismatch"
+
+
+class SnapshotExpired(CarouselError):
+    http_status = 410
+    grpc_code = "NOT_FOUND"
+    reason = "snapshot_expired"
+
+
+class ClaimLost(CarouselError):
+    """Whoever holds this session's state must let go of it, and may ask the store for it again."""
+
+    http_status = 409
+    grpc_code = "ABORTED"
+    reason = "claim_lost"
 
 
 class HeaderTimeout(CarouselError):
@@ -157,6 +192,14 @@ class Unavailable(CarouselError):
 class TooManyConnections(Unavailable):
     reason = "too_many_connections"
     retry_after_s: ClassVar[float] = 1.0
+
+
+class StoreUnavailable(Unavailable):
+    reason = "session_store"
+
+
+class StoreFull(StoreUnavailable):
+    reason = "session_store_full"
 
 
 class DeadlineExceeded(CarouselError):

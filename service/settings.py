@@ -23,7 +23,7 @@ MOST_MODEL_BYTES = 2 * 1024 * _MIB - 1
 # Three requests a month; how long to wait for the next must be a number that can be said.
 LEAST_PER_S = 1e-6
 PREFIX = "CAROUSEL_"
-_UNQUOTED = f"{PREFIX}API_KEYS"
+_UNQUOTED = {f"{PREFIX}API_KEYS", f"{PREFIX}STATE_KEY", f"{PREFIX}SESSION_STORE"}
 # Read by `carousel predict`, and exported by whoever also serves from that shell.
 _OF_CLIENTS = frozenset({"KEY"})
 
@@ -40,6 +40,18 @@ def _listed(value: Any) -> Any:
 def _policies(text: str) -> str:
     """The text as it is; raises ValueError where it names no version policy."""
     version_policies(text)
+    return text
+
+
+def _store_place(text: str | None) -> str | None:
+    """The text as it is; raises ValueError where it names no store, and quotes no password."""
+    if text is None:
+        return None
+    if text.startswith(("redis://", "rediss://")):
+        if not _is_installed("redis"):
+            raise ValueError("needs the Redis client: pip install -e '.[redis]' in the clone")
+    elif not text.removeprefix("dir:") or not text.startswith("dir:"):
+        raise ValueError("expected dir:PATH, redis://HOST:PORT/NUMBER, rediss://… or none")
     return text
 
 
@@ -202,6 +214,21 @@ class Settings(BaseSettings):
         default=(), description="origins whose pages may ask, with commas between; * for all"
     )
 
+    session_store: Annotated[str | None, AfterValidator(_store_place)] = Field(
+        default="dir:sessions",
+        description="where sessions outlive a restart: dir:PATH, redis://… or rediss://…; none: nowhere",
+    )
+    max_session_store_bytes: int = Field(
+        default=1024 * _MIB, ge=1, description="most disk for the sessions in a folder"
+    )
+    state_key: SecretStr = Field(
+        default=SecretStr(""),
+        description="seals the snapshots that clients carry: 64 hex digits; unset, and no file: not sealed",
+    )
+    state_keys_file: Path | None = Field(
+        default=None, description="file of such keys, one a line: the first seals, all open"
+    )
+
     drain_delay_s: float = Field(
         default=0.0,
         ge=0,
@@ -243,6 +270,6 @@ def unknown_settings(environment: Mapping[str, str] = os.environ) -> dict[str, s
 def _faults(failure: ValidationError) -> Iterator[str]:
     for fault in failure.errors():
         name = f"{PREFIX}{fault['loc'][0]}".upper()
-        # Somebody may have written a key where its digest belongs.
-        got = "" if name == _UNQUOTED else f"got {fault['input']!r}: "
+        # Somebody may have written a key where its digest belongs, and an address may hold a password.
+        got = "" if name in _UNQUOTED else f"got {fault['input']!r}: "
         yield f"{name}: {got}{fault['msg'][0].lower()}{fault['msg'][1:]}"

@@ -12,20 +12,27 @@ from pathlib import Path
 TEMPORARY = ".writing"
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write beside `path`, force it to the disk, rename; raises OSError, and then leaves nothing behind."""
+def write_atomically(path: Path, content: bytes, mode: int = 0o666, *, lasting: bool = True) -> None:
+    """Write beside `path`, force it to the disk, rename; raises OSError, and then leaves nothing behind.
+
+    The file gets `mode` less what the process's umask takes away. One that is not `lasting` is not forced to
+    the disk: after a power cut it may be the old one, or empty.
+    """
     # Not tempfile: its files are private, and who builds need not be who serves.
     temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}{TEMPORARY}")
     try:
-        with temporary.open("xb") as file:
+        temporary.touch(mode, exist_ok=False)
+        with temporary.open("wb") as file:
             file.write(content)
             file.flush()
-            os.fsync(file.fileno())
+            if lasting:
+                os.fsync(file.fileno())
         temporary.replace(path)
     except BaseException:
         remove(temporary)
         raise
-    _force_names(path.parent)
+    if lasting:
+        _force_names(path.parent)
 
 
 def read_regular(path: Path, most_bytes: int) -> bytes:

@@ -39,7 +39,7 @@ def test_a_full_disk_leaves_no_half_plan(cache, monkeypatch, suffix):
     real = Path.open
 
     def on_a_full_disk(path, mode="r", *rest, **named):
-        is_hit = mode == "xb" and suffix in path.name
+        is_hit = mode == "wb" and suffix in path.name
         return real(Path("/dev/full"), "wb") if is_hit else real(path, mode, *rest, **named)
 
     monkeypatch.setattr(Path, "open", on_a_full_disk)

@@ -1,0 +1,68 @@
+"""A stream where it stands: everything another server needs to go on with it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from service.domain.signature import StateSpec
+from service.domain.tensors import Array
+from service.errors import InvalidSnapshot, SnapshotMismatch
+
+Answer: TypeAlias = tuple[Array, ...]
+"""The outputs of one step request, an array of float32 for each row."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Snapshot:
+    """A session after its last acknowledged step.
+
+    `step_number` is the client's number of that step and `answer` what it was told, so that a repeated step
+    is answered and not run again. `steps_run` counts time steps. `states` has a float32 array
+    `[rows, *shape]` for each state, by the name of the graph's input. Times are Unix seconds.
+    """
+
+    session_id: str
+    model: str
+    version: str
+    fingerprint: str
+    rows: int
+    step_number: int
+    steps_run: int
+    created_s: float
+    used_s: float
+    idle_limit_s: float
+    ttl_s: float
+    states: Mapping[str, Array]
+    answer: Answer | None = None
+
+    @property
+    def expires_s(self) -> float:
+        """When it has been idle too long or has lived too long."""
+        return min(self.used_s + self.idle_limit_s, self.created_s + self.ttl_s)
+
+
+def fingerprint_of(onnx_sha256: str, states: Sequence[StateSpec]) -> str:
+    """What decides whether state may be carried over: graph, weights and states, as 64 hex digits.
+
+    Model name and version are not in it: a version that differs in its labels alone goes on with the state.
+    """
+    specs = [[state.input, state.output, list(state.shape)] for state in states]
+    return hashlib.sha256(json.dumps([onnx_sha256, specs]).encode()).hexdigest()
+
+
+def check_fits(snapshot: Snapshot, fingerprint: str, states: Sequence[StateSpec]) -> None:
+    """Raises SnapshotMismatch for another model's snapshot, InvalidSnapshot for other states."""
+    if snapshot.fingerprint != fingerprint:
+        raise SnapshotMismatch(
+            f"snapshot: is of {snapshot.model} version {snapshot.version} with the fingerprint "
+            f"{snapshot.fingerprint[:12]}, the model in service has {fingerprint[:12]}: "
+            "start the session anew, or load the version it came from"
+        )
+    expected = {state.input: (snapshot.rows, *state.shape) for state in states}
+    found = {name: state.shape for name, state in snapshot.states.items()}
+    if found != expected:
+        raise InvalidSnapshot(f"snapshot: has the states {found}, the model {expected}")
