@@ -13,11 +13,12 @@ def answers_table(answer: dict[str, Any]) -> Table:
     """One line per sequence."""
     table = Table("sequence", "answer", "how sure", box=None, pad_edge=False)
     for index, prediction in enumerate(answer["predictions"]):
-        table.add_row(str(index), *_words(prediction))
+        table.add_row(str(index), *words_of(prediction))
     return table
 
 
-def _words(prediction: dict[str, Any]) -> tuple[str, str]:
+def words_of(prediction: dict[str, Any]) -> tuple[str, str]:
+    """The answer, and how sure the model is of it."""
     if "label" in prediction:
         return prediction["label"], f"{prediction['probability']:.1%}"
     if "labels" in prediction:

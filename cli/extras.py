@@ -19,6 +19,11 @@ def require_onnx(purpose: str) -> None:
     _require(("onnx",), f"{purpose} needs", "plans")
 
 
+def require_matplotlib() -> None:
+    """The same for what draws."""
+    _require(("matplotlib",), "drawing needs", "export")
+
+
 def _require(packages: tuple[str, ...], needs: str, extra: str) -> None:
     missing = [name for name in packages if find_spec(name) is None]
     if missing:

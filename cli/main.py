@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import typer
 
-from cli import bench, build, doctor, export, import_model, key, models, predict, release, serve, train
+from cli import (
+    bench,
+    build,
+    doctor,
+    export,
+    import_model,
+    inspect_model,
+    key,
+    models,
+    predict,
+    release,
+    serve,
+    train,
+)
 
 app = typer.Typer(
     help="An inference server for LSTMs: train, export, verify, serve.",
@@ -15,3 +28,4 @@ app = typer.Typer(
 for command in (serve, predict, models, build, doctor, bench, train, export, release, key):
     app.command()(getattr(command, command.__name__.rpartition(".")[2]))
 app.command("import")(import_model.import_model)
+app.command("inspect")(inspect_model.inspect_model)

@@ -23,7 +23,7 @@ def predict(
     import orjson
 
     from cli.answers_table import answers_table
-    from cli.asking import Refused, ask_bundle, ask_server
+    from cli.asking import PREDICT, Refused, ask_bundle, ask_server
     from cli.console import out, told
     from cli.sequence_file import UnreadableFile, read_request
     from service.errors import CarouselError
@@ -31,7 +31,9 @@ def predict(
     with told(UnreadableFile, CarouselError, Refused):
         body = orjson.dumps(read_request(file))
         answer: dict[str, Any] = (
-            ask_server(url, model, body, key) if url else ask_bundle(models_dir, model, body)
+            ask_server(url, PREDICT, model, body, key)
+            if url
+            else ask_bundle(models_dir, PREDICT, model, body)
         )
     out.print(answers_table(answer))
     timings = answer["timings_ms"]

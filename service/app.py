@@ -19,6 +19,7 @@ from service.api.cors import with_cors
 from service.api.error_responses import ErrorResponses
 from service.api.front import Front, HotRoute
 from service.api.guard import Guard
+from service.api.inspect_model import InspectDoor
 from service.api.lifespan import Lifespan
 from service.api.metrics_page import metrics_route
 from service.api.open_inference.infer import InferDoor
@@ -33,6 +34,7 @@ from service.dashboard.routes import dashboard_routes
 from service.domain.clock import LoopClock
 from service.domain.tracing import BatchObserver
 from service.errors import CarouselError
+from service.inspection.inspector import Inspector
 from service.predictor import Predictor
 from service.repository.acceleration import EngineSource
 from service.repository.acceleration_queue import AccelerationQueue
@@ -70,6 +72,7 @@ class Carousel:
         self._clock = LoopClock()
         self.tracing = tracing or tracing_of(settings, self._clock)
         self.predictor = predictor = Predictor(self.registry, settings, self._clock)
+        inspector = Inspector(predictor, settings, self._clock)
         self.acceleration = AccelerationQueue(self._engine_sources, self._clock, settings.engine_stall_s)
         self.lifecycle = self._lifecycle()
         self.admission = admission = Admission(settings, self.metrics.admitted)
@@ -79,6 +82,7 @@ class Carousel:
             [
                 HotRoute("/predict", "", PredictDoor(predictor)),
                 HotRoute("/v2/models", "/infer", InferDoor(predictor)),
+                HotRoute("/v2/models", "/inspect", InspectDoor(predictor, inspector)),
             ],
             body_limits,
             errors,

@@ -148,6 +148,9 @@ class Settings(BaseSettings):
     max_waiting_bytes: int = Field(default=256 * _MIB, ge=1, description="most bytes waiting for one model")
     max_body_bytes: int = Field(default=8 * _MIB, ge=1, description="largest request body")
     max_sequence_steps: int = Field(default=32_768, ge=1, description="longest sequence in steps")
+    max_inspected_unit_steps: int = Field(
+        default=1 << 20, ge=1, description="most steps x hidden units in one inspection of gates"
+    )
     max_request_rows: int = Field(default=1024, ge=1, description="most sequences in one request")
 
     default_timeout_s: float = Field(

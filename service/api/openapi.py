@@ -10,6 +10,7 @@ from fastapi import FastAPI
 
 from service.api.examples import predict_example
 from service.api.openapi_infer import infer_operation
+from service.api.openapi_inspect import inspect_operation
 from service.api.openapi_refusals import document_refusals, inference_refusals
 from service.domain.priority import DEFAULT, HIGHEST, LOWEST
 from service.repository.registry import Registry
@@ -46,11 +47,11 @@ def document_hot_routes(app: FastAPI, registry: Registry) -> None:
             schema["security"] = [{name: []} for name in _SECURITY] + [{}]
             models = list(_documentable(registry.models))
             schema["paths"]["/predict/{model}"] = {"post": _predict_operation(models)}
-            infer, refusals = "/v2/models/{model}", inference_refusals()
-            schema["paths"][f"{infer}/infer"] = {"post": infer_operation(models, refusals, False)}
-            schema["paths"][f"{infer}/versions/{{version}}/infer"] = {
-                "post": infer_operation(models, refusals, True)
-            }
+            for version in ("", "/versions/{version}"):
+                path = f"/v2/models/{{model}}{version}"
+                for name, operation in (("infer", infer_operation), ("inspect", inspect_operation)):
+                    told = operation(models, inference_refusals(), bool(version))
+                    schema["paths"][f"{path}/{name}"] = {"post": told}
         return app.openapi_schema or {}
 
     app.openapi = openapi  # type: ignore[method-assign]

@@ -19,7 +19,7 @@ from service.predictor import Predictor
 from service.repository.served_model import ServedModel
 
 FIELDS = frozenset({"sequence", "sequences", "timeout_ms", "priority", "include_outputs"})
-_ACCEPTED = (b"application/json",)
+ACCEPTED = (b"application/json",)
 
 
 class PredictDoor:
@@ -29,7 +29,7 @@ class PredictDoor:
         self._predictor = predictor
 
     async def __call__(self, call: Call) -> Reply:
-        check_media_type(call.headers, _ACCEPTED)
+        check_media_type(call.headers, ACCEPTED)
         model = self._predictor.registry.find(call.model, call.version)
         request, with_outputs = _read(call, model)
         # The body need not be in memory while the request waits.
@@ -72,14 +72,15 @@ def _sequences(request: dict[str, Any], model: ServedModel) -> list[Array]:
     if ("sequence" in request) == ("sequences" in request):
         raise InvalidRequest("body: expected either sequence (one) or sequences (a list of them)")
     if "sequence" in request:
-        return [_sequence(request["sequence"], model, "sequence")]
+        return [sequence_array(request["sequence"], model, "sequence")]
     several = request["sequences"]
     if not isinstance(several, list):
         raise InvalidRequest("sequences: expected a list of sequences")
-    return [_sequence(values, model, f"sequences[{index}]") for index, values in enumerate(several)]
+    return [sequence_array(values, model, f"sequences[{index}]") for index, values in enumerate(several)]
 
 
-def _sequence(values: Any, model: ServedModel, field: str) -> Array:
+def sequence_array(values: Any, model: ServedModel, field: str) -> Array:
+    """A sequence as JSON has it; raises InvalidRequest naming `field`."""
     if isinstance(values, str) and model.symbol_ids:
         return _symbol_ids(values, model.symbol_ids, field)
     return nested_list_array(values, field)

@@ -20,8 +20,10 @@ _CUDA_OPTIONS = {"use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC"}
 _HEAVY = ("LSTM", "GRU", "RNN", "Scan", "Loop", "Conv", "MatMul", "Gemm")
 
 
-def create_session(runtime: Any, artifact: Artifact, threads: int, is_cuda: bool) -> Any:
-    """A session of the module `runtime`.
+def create_session(
+    runtime: Any, artifact: Artifact, threads: int, is_cuda: bool, content: bytes | None = None
+) -> Any:
+    """A session of the module `runtime`, over the artifact's file or, where it is given, `content`.
 
     Raises InvalidBundle where the file is not a graph ONNX Runtime can run; EngineFailed where the GPU is
     wanted and ONNX Runtime has none, or would run the model on the CPU all the same.
@@ -29,7 +31,7 @@ def create_session(runtime: Any, artifact: Artifact, threads: int, is_cuda: bool
     if is_cuda:
         _prepare_cuda(runtime)
     providers: list[Any] = [(CUDA, _CUDA_OPTIONS), _CPU] if is_cuda else [_CPU]
-    content = artifact.content()
+    content = artifact.content() if content is None else content
     try:
         # Without the provider it would start again on the CPU: on a GPU that is found out below.
         session = runtime.InferenceSession(
