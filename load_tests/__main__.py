@@ -1,4 +1,4 @@
-"""`python -m load_tests`: load a running server; `overhead` and `padding` start what they compare."""
+"""`python -m load_tests`: load a running server; its commands start those that they measure."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 import uvloop
 
+from load_tests import scenarios
 from load_tests.address import NotLoopback, loopback_address
 from load_tests.machine import this_machine
 from load_tests.model_input import NoSuchModel
@@ -93,6 +94,9 @@ def padding(
     if json is not None:
         write_json(json, machine, [asdict(result) for result in results])
 
+
+for command in (scenarios.reload, scenarios.stop, scenarios.overload, scenarios.slow):
+    app.command()(command)
 
 if __name__ == "__main__":
     try:

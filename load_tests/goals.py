@@ -34,3 +34,10 @@ AGAINST_ARRIVAL = {
     "lognormal": Goal("lognormal, all at once, against arrival order", 5.0, "x", is_upper=False),
 }
 AGAINST_ALONE = Goal("worst trace and way, against one by one", 1.0, "x", is_upper=False)
+LOST = Goal("requests lost", 0, "requests")
+WRONG = Goal("answers that are not that of their version", 0, "answers")
+EXIT_STATUS = Goal("exit status", 0, "")
+EXIT_S = Goal("SIGTERM to the end, the slowest", 2.0, "s")
+GOODPUT = Goal("answers a second under overload, against the peak", 0.95, "x", is_upper=False)
+URGENT_SHARE = Goal("priority 1: answered of asked", 0.99, "x", is_upper=False)
+NEIGHBOUR_P99 = Goal("p99 of the good clients beside the worst of the others, against alone", 2.0, "x")

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from load_tests.probe import READY, Probe
 _START_S = 60.0
 _STOP_S = 40.0
 _POLL_S = 0.005
+_DEFAULTS: Mapping[str, object] = {}
 
 
 class ServerFailed(Exception):
@@ -29,24 +30,38 @@ class ServerFailed(Exception):
 class ServerProcess:
     """A running server and how long it took from process start to its first answer."""
 
-    pid: int
+    process: subprocess.Popen[bytes]
     address: Address
     first_answer_s: float
+    grpc: Address
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def status(self) -> int:
+        """The exit status, once it has ended."""
+        return self.process.wait(_STOP_S)
 
 
 @contextmanager
 def carousel_server(
-    models_dir: Path, probe: Probe = READY, core: int | None = None
+    models_dir: Path,
+    probe: Probe = READY,
+    core: int | None = None,
+    settings: Mapping[str, object] = _DEFAULTS,
 ) -> Iterator[ServerProcess]:
-    """The real server with all bundles of a folder, on one core where one is named."""
-    address = free_address()
-    settings = {
-        "CAROUSEL_MODELS_DIR": str(models_dir),
-        "CAROUSEL_HOST": address.host,
-        "CAROUSEL_PORT": str(address.port),
-        "CAROUSEL_GRPC_PORT": "0",
+    """The real server with all bundles of a folder, on one core where one is named; `settings` by name."""
+    address, grpc = free_address(), free_address()
+    given = {
+        "models_dir": models_dir,
+        "host": address.host,
+        "port": address.port,
+        "grpc_port": grpc.port,
+        **settings,
     }
-    with _server(["-m", "service"], settings, address, probe, core) as server:
+    variables = {f"CAROUSEL_{name.upper()}": str(value) for name, value in given.items()}
+    with _server(["-m", "service"], variables, address, grpc, probe, core) as server:
         yield server
 
 
@@ -62,24 +77,29 @@ def bare_server(answer_bytes: int, core: int | None = None) -> Iterator[ServerPr
         "--answer-bytes",
         str(answer_bytes),
     ]
-    with _server(command, {}, address, Probe("/"), core) as server:
+    with _server(command, {}, address, address, Probe("/"), core) as server:
         yield server
 
 
 @contextmanager
 def _server(
-    command: list[str], settings: dict[str, str], address: Address, probe: Probe, core: int | None
+    command: list[str],
+    variables: dict[str, str],
+    address: Address,
+    grpc: Address,
+    probe: Probe,
+    core: int | None,
 ) -> Iterator[ServerProcess]:
     with tempfile.TemporaryFile() as log:
         started_s = time.perf_counter()
         process = subprocess.Popen(  # noqa: S603 - our own module
-            [sys.executable, *command], env=os.environ | settings, stdout=log, stderr=log
+            [sys.executable, *command], env=os.environ | variables, stdout=log, stderr=log
         )
         try:
             if core is not None:
                 os.sched_setaffinity(process.pid, {core})
             _wait_for_answer(process, address, probe, log)
-            yield ServerProcess(process.pid, address, time.perf_counter() - started_s)
+            yield ServerProcess(process, address, time.perf_counter() - started_s, grpc)
         finally:
             _stop(process)
 

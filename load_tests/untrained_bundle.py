@@ -24,14 +24,16 @@ class LstmSize:
     classes: int = 9
 
 
-def write_untrained_bundle(models_dir: Path, name: str, size: LstmSize) -> Path:
-    """Write a bundle that the loader takes like any other; the same size gives the same weights."""
-    folder = models_dir / name / "1"
+def write_untrained_bundle(
+    models_dir: Path, name: str, size: LstmSize, version: str = "1", seed: int = 7
+) -> Path:
+    """Write a bundle that the loader takes like any other; the same size and seed give the same weights."""
+    folder = models_dir / name / version
     folder.mkdir(parents=True)
-    graph = _Layers(name, size).written()
+    graph = _Layers(name, size, seed).written()
     model = graph.model().SerializeToString(deterministic=True)
     (folder / ONNX).write_bytes(model)
-    manifest = _manifest(name, size, hashlib.sha256(model).hexdigest())
+    manifest = _manifest(name, version, size, hashlib.sha256(model).hexdigest())
     (folder / MANIFEST).write_text(manifest.model_dump_json())
     return folder
 
@@ -39,9 +41,9 @@ def write_untrained_bundle(models_dir: Path, name: str, size: LstmSize) -> Path:
 class _Layers:
     """The graph, node by node."""
 
-    def __init__(self, name: str, size: LstmSize) -> None:
+    def __init__(self, name: str, size: LstmSize, seed: int) -> None:
         self._size = size
-        self._random = np.random.default_rng(7)
+        self._random = np.random.default_rng(seed)
         self._graph = GraphWriter(name, Datatype.FP32, (size.features,))
 
     def written(self) -> GraphWriter:
@@ -78,11 +80,11 @@ class _Layers:
         return self._graph.constant(self._random.uniform(-bound, bound, shape), "weights")
 
 
-def _manifest(name: str, size: LstmSize, sha256: str) -> Manifest:
+def _manifest(name: str, version: str, size: LstmSize, sha256: str) -> Manifest:
     states = [f"{part}{layer}" for layer in range(size.layers) for part in ("h", "c")]
     return Manifest(
         name=name,
-        version="1",
+        version=version,
         kind=Kind.STACKED if size.layers > 1 else Kind.VANILLA,
         task=Task.TENSOR,
         description="LSTM layers with random weights, for load tests.",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from itertools import islice
 from statistics import median
 
 import numpy as np
 
 _RECENT = 64
 _REFIT_EVERY = 32
+_LAST_FEW = 8
 
 
 class CostModel:
@@ -28,6 +30,12 @@ class CostModel:
     def seconds(self, rows: int, padded_steps: int) -> float:
         """The predicted time of one batch."""
         return self.call_s + padded_steps * (self.step_s + self.row_step_s * rows)
+
+    def cautious_seconds(self, rows: int, padded_steps: int) -> float:
+        """The same where the engine is as slow beside the prediction as in the worst of its last batches."""
+        last = islice(reversed(self._recent), _LAST_FEW)
+        slowness = max((took_s / self.seconds(rows, steps) for rows, steps, took_s in last), default=1.0)
+        return self.seconds(rows, padded_steps) * max(1.0, slowness)
 
     def calibrate(self, observations: list[tuple[int, int, float]]) -> None:
         """Learn from warm-up runs `(rows, padded_steps, seconds)`; they keep later fits well-posed."""

@@ -34,6 +34,8 @@ class LengthQueue:
         self._classes: dict[int, list[_Place]] = {}
         self._next_number = 0
         self.work = WaitingWork()
+        # Whoever was taken last, whether or not it ran.
+        self.last_out: Ticket
 
     def add(self, ticket: Ticket) -> None:
         number = self._next_number
@@ -106,12 +108,31 @@ class LengthQueue:
         return cheapest_part(lengths, counts, anchor, self._cost(), self._limits())
 
     def _pop(self, low: int, high: int, max_rows: int, now_s: float) -> list[Ticket]:
-        """Take up to `max_rows` living tickets between two length classes, the first in line first."""
+        """Take up to `max_rows` living tickets between two length classes, the first in line first.
+
+        Who will be too late anyway runs only where there is a place left: a place is a waste on it, but
+        that it will be late is only foretold.
+        """
+        tickets: list[Ticket] = []
+        late: list[Ticket] = []
+        waiting = sum(len(places) for length, places in self._classes.items() if low <= length <= high)
+        ends_s = now_s + self._cost().cautious_seconds(min(waiting, max_rows), high)
+        for ticket in self._in_line(low, high):
+            if still_wanted(ticket, now_s):
+                (late if ticket.deadline_s < ends_s else tickets).append(ticket)
+            if len(tickets) == max_rows:
+                break
+        places = max_rows - len(tickets)
+        for ticket in late[places:]:
+            ticket.expire()
+        return tickets + late[:places]
+
+    def _in_line(self, low: int, high: int) -> Iterator[Ticket]:
+        """Take tickets between two length classes out, the first in line first, while it is asked."""
         classes = {length: places for length, places in self._classes.items() if low <= length <= high}
         heads = [(places[0], length) for length, places in classes.items()]
         heapq.heapify(heads)
-        tickets: list[Ticket] = []
-        while heads and len(tickets) < max_rows:
+        while heads:
             place, length = heads[0]
             places = classes[length]
             heapq.heappop(places)
@@ -120,10 +141,8 @@ class LengthQueue:
             else:
                 heapq.heappop(heads)
                 del self._classes[length]
-            ticket = self._out(place)
-            if still_wanted(ticket, now_s):
-                tickets.append(ticket)
-        return tickets
+            self.last_out = self._out(place)
+            yield self.last_out
 
 
 def length_class(steps: int) -> int:

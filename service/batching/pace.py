@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 _MEMORY = 0.9
-_LEAST, _MOST = 0.25, 4.0
+_MOST = 4.0
 _LATELY_S = 10.0
 
 
@@ -12,6 +12,8 @@ class Pace:
 
     The foretelling assumes full batches of like lengths; how far a real mix of lengths, and a busy event
     loop, are from that is learned here. Recent waits count most, and long ones more than short ones.
+    Never less than foretold: waits that were shorter are those behind tickets that left, and whoever counts
+    on that again lets in more than can be answered.
     """
 
     def __init__(self) -> None:
@@ -22,7 +24,7 @@ class Pace:
     def factor(self) -> float:
         if not self._foretold_s:
             return 1.0
-        return min(_MOST, max(_LEAST, self._waited_s / self._foretold_s))
+        return min(_MOST, max(1.0, self._waited_s / self._foretold_s))
 
     def observe(self, foretold_s: float, waited_s: float, now_s: float) -> None:
         """Learn from a ticket that was foretold `foretold_s`, without any factor, and waited `waited_s`."""

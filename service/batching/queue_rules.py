@@ -74,10 +74,14 @@ class QueueRules:
         for ticket in tickets:
             self._queue.add(ticket)
 
-    def answered(self, ticket: Ticket, now_s: float) -> None:
-        """Learn from how long a ticket took."""
-        if ticket.foretold_s:
-            self._pace.observe(ticket.foretold_s, now_s - ticket.arrived_s, now_s)
+    def learn(self, last_out: Ticket, ends_s: float) -> None:
+        """Learn from the last in line of those whose turn came, and when it is or would have been answered.
+
+        The last, because the first may have overtaken everybody, and waited for more than was before it.
+        Also one that has expired: of those who did not, none can have waited too long.
+        """
+        if last_out.foretold_s:
+            self._pace.observe(last_out.foretold_s, ends_s - last_out.arrived_s, ends_s)
 
     def _admit(self, tickets: list[Ticket], now_s: float, running_s: float) -> None:
         """Nobody is refused by an empty queue: how long a sequence takes alone, only running it tells,

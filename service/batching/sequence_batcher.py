@@ -96,10 +96,13 @@ class SequenceBatcher:
         self._is_woken = False
         while self._may_run():
             now = self._clock.now()
-            tickets = self._halves.pop() if self._halves else self._queue.take(now)
-            if not tickets:
+            if self._halves:
+                self._run(self._halves.pop(), now)
+            elif tickets := self._queue.take(now):
+                self._run(tickets, now)
+                self._rules.learn(self._queue.last_out, self._free_s)
+            else:
                 break
-            self._run(tickets, now)
 
     def _run(self, tickets: list[Ticket], now_s: float) -> None:
         for ticket in tickets:
@@ -145,7 +148,6 @@ class SequenceBatcher:
         took_s = ended_s - max(started_s, self._ended_s)
         self._ended_s = ended_s
         self._costs.of(outcome.engine).observe(len(tickets), padded_steps, took_s)
-        self._rules.answered(tickets[0], ended_s)
         # The engine gets its next batch before this one is handed out.
         self._dispatch()
         self._out.hand_out(tickets, outcome, padded_steps, ended_s - started_s)

@@ -166,8 +166,8 @@ class StepBatcher:
         self._seats.take_back(self._progress.advance(tick, outcome))
         # The engine gets its next tick before this one is handed out.
         self._turn()
-        for ticket in self._progress.hand_out(tick, outcome, ended_s)[:1]:
-            self._rules.answered(ticket, ended_s)
+        for ticket in self._progress.hand_out(tick, outcome, ended_s)[-1:]:
+            self._rules.learn(ticket, ended_s)
 
     def _bisect(self, rides: list[Ride], failure: Exception) -> None:
         """A tick that fails is run again in halves, until the sequence that fails is alone."""

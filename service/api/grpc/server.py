@@ -93,6 +93,7 @@ class GrpcServer:
         self._streams.close()
         with suppress(TimeoutError):
             await asyncio.wait_for(self._in_flight.all_answered(), self._settings.default_timeout_s)
+        await self._in_flight.quiet()
         # Only now: gRPC's own way to refuse a call meanwhile is to cancel it, which tells no client to retry.
         await self._server.stop(_PARTING_S)
 

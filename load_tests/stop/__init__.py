@@ -1,0 +1,1 @@
+"""SIGTERM under load: what was accepted is answered."""
