@@ -43,7 +43,7 @@ class Sessions:
         self, slots: StateSlots, limits: SessionLimits, clock: Clock, metrics: SessionMetrics
     ) -> None:
         self._slots = slots
-        self._limits = limits
+        self.limits = limits
         self._clock = clock
         self._metrics = metrics
         self._open: dict[str, Session] = {}
@@ -77,7 +77,7 @@ class Sessions:
                 f"session: {shown(identity)} is open already, close it first or take another id"
             )
         self._check_room(rows)
-        limits, now_s = self._limits, self._clock.now()
+        limits, now_s = self.limits, self._clock.now()
         session = Session(
             secrets.token_urlsafe(18) if identity is None else identity,
             rows,
@@ -150,7 +150,7 @@ class Sessions:
             )
 
     def _check_room(self, rows: int) -> None:
-        limits = self._limits
+        limits = self.limits
         size = (self._rows + rows) * self._slots.slot_bytes
         if len(self._open) < limits.max_sessions and size <= limits.max_bytes:
             return

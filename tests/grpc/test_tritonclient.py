@@ -49,7 +49,8 @@ def test_the_blocking_client_s_questions_are_answered(door):
         assert list(metadata.inputs[0].shape) == [-1, -1, 2]
         config = client.get_model_config("running").config
         assert (config.name, config.max_batch_size, config.input[0].name) == ("running", 1024, "sequence")
-        assert config.HasField("dynamic_batching")
+        assert config.sequence_batching.max_sequence_idle_microseconds == 300_000_000
+        assert config.sequence_batching.oldest.max_candidate_sequences == 10_000
         assert {model.name for model in client.get_model_repository_index().models} == set(
             door.memory.backends
         )

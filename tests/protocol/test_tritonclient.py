@@ -36,6 +36,8 @@ async def test_the_server_lists_what_it_does_of_the_protocol():
             "model_configuration",
             "model_repository",
             "model_repository(unload_dependents)",
+            "sequence",
+            "sequence(string_id)",
             "statistics",
         ]
 
@@ -56,8 +58,15 @@ async def test_a_model_s_configuration_has_the_tensors_of_its_metadata_without_t
             assert all(t["shape"][0] == -1 for t in described)
         assert [t["optional"] for t in config["input"]] == [False, True]
         assert config["max_batch_size"] == 7
-        assert "dynamic_batching" in config
-        assert "sequence_batching" not in config
+        assert "dynamic_batching" not in config
+        assert config["sequence_batching"]["max_sequence_idle_microseconds"] == 300_000_000
+
+
+@on_a_loop
+async def test_a_model_on_whole_sequences_is_described_without_state():
+    async with LiveServer(whole_sequences="running") as server:
+        config = await talk(server, lambda client: client.get_model_config("running"))
+        assert (config["dynamic_batching"], "sequence_batching" in config) == ({}, False)
         assert config["model_transaction_policy"] == {"decoupled": False}
 
 

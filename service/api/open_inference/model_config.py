@@ -9,13 +9,14 @@ from service.domain.signature import LENGTHS
 from service.domain.version_policy import VersionPolicy
 from service.repository.manifest import ONNX
 from service.repository.served_model import ServedModel
+from service.sessions.sessions import Sessions
 
 
 def model_config(model: ServedModel, policy: VersionPolicy, max_rows: int) -> dict[str, Any]:
     """ModelConfig as plain values; `max_rows` is the most rows of one request.
 
-    Shapes are without the batch, as the protocol has them where `max_batch_size` is above 0. There is no
-    `sequence_batching`, though a model may be causal: no state is kept between requests.
+    Shapes are without the batch, as the protocol has them where `max_batch_size` is above 0. A model with
+    `sequence_batching` keeps state between the requests of a sequence, and takes requests without one too.
     """
     signature = model.signature
     is_on_gpu = model.engines.capability.device == "gpu"
@@ -31,12 +32,24 @@ def model_config(model: ServedModel, policy: VersionPolicy, max_rows: int) -> di
             {"name": model.manifest.name, "kind": "KIND_GPU" if is_on_gpu else "KIND_CPU", "count": 1}
         ],
         "default_model_filename": ONNX,
-        "dynamic_batching": {},
+        **_scheduling(model.sessions),
         "model_transaction_policy": {"decoupled": False},
         "parameters": {
             "kind": {"string_value": model.manifest.kind.value},
             "task": {"string_value": model.manifest.task.value},
         },
+    }
+
+
+def _scheduling(sessions: Sessions | None) -> dict[str, Any]:
+    if sessions is None:
+        return {"dynamic_batching": {}}
+    limits = sessions.limits
+    return {
+        "sequence_batching": {
+            "max_sequence_idle_microseconds": round(limits.idle_s * 1e6),
+            "oldest": {"max_candidate_sequences": limits.max_sessions},
+        }
     }
 
 

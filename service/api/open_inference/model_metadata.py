@@ -14,6 +14,8 @@ EXTENSIONS = (
     "model_configuration",
     "model_repository",
     "model_repository(unload_dependents)",
+    "sequence",
+    "sequence(string_id)",
     "statistics",
 )
 _ANY = -1
