@@ -9,7 +9,7 @@ from typing import Protocol
 from service.batching.cost_model import CostModel
 from service.batching.pace import Pace
 from service.batching.partition import BatchLimits
-from service.batching.ticket import Ticket
+from service.batching.ticket import ORDINARY, Ticket
 from service.batching.waiting_work import WaitingWork, seconds_of
 from service.errors import DeadlineUnreachable, Overloaded
 
@@ -74,6 +74,18 @@ class QueueRules:
         for ticket in tickets:
             self._queue.add(ticket)
 
+    @property
+    def is_full(self) -> bool:
+        """Whether an ordinary request would find no place; somebody who has left may still hold one."""
+        work = self._queue.work
+        return work.rows >= self._bounds.max_rows and not work.has_less_urgent(ORDINARY)
+
+    def check_room(self, now_s: float, running_s: float) -> None:
+        """Raises Overloaded where an ordinary request would be refused whatever is in it."""
+        self._sweep(now_s)
+        if self.is_full:
+            raise self._full(running_s)
+
     def learn(self, last_out: Ticket, ends_s: float) -> None:
         """Learn from the last in line of those whose turn came, and when it is or would have been answered.
 
@@ -126,6 +138,8 @@ class QueueRules:
 
     def _displaced(self, tickets: list[Ticket]) -> list[Ticket] | None:
         """Less urgent tickets whose room would do; None where it would not."""
+        if not self._queue.work.has_less_urgent(tickets[0].level):
+            return None
         leaving = []
         rows = self._queue.work.rows + len(tickets)
         size = self._queue.work.bytes + _bytes(tickets)

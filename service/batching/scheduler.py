@@ -15,6 +15,13 @@ class Scheduler(Protocol):
         """Tickets not yet running."""
         ...
 
+    def check_room(self) -> None:
+        """Raises Overloaded where an ordinary request would be refused whatever is in it.
+
+        So that a door need not read what will not be run: under overload that is most of what it does.
+        """
+        ...
+
     def submit(self, tickets: list[Ticket]) -> None:
         """Queue all of them or none; raises Overloaded or Unavailable."""
         ...

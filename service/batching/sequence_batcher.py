@@ -64,12 +64,17 @@ class SequenceBatcher:
     def waiting(self) -> int:
         return self._queue.work.rows
 
+    def check_room(self) -> None:
+        if self._rules.is_full:
+            now_s = self._clock.now()
+            self._rules.check_room(now_s, self._free_in_s(now_s))
+
     def submit(self, tickets: list[Ticket]) -> None:
         """Queue all tickets of a request or none; raises Overloaded or Unavailable."""
         if self._is_stopping:
             raise Unavailable("the server is draining: it finishes what it has and takes no more")
         now_s = self._clock.now()
-        self._rules.let_in(tickets, now_s, max(0.0, self._free_s - now_s) if self._running else 0.0)
+        self._rules.let_in(tickets, now_s, self._free_in_s(now_s))
         self._wake()
 
     async def stop(self) -> None:
@@ -79,6 +84,10 @@ class SequenceBatcher:
         unanswered = [ticket.future for ticket in (*self._queue.waiting(), *taken) if not ticket.is_settled]
         if unanswered:
             await asyncio.wait(unanswered)
+
+    def _free_in_s(self, now_s: float) -> float:
+        """Predicted time until the engine has run what it was given."""
+        return max(0.0, self._free_s - now_s) if self._running else 0.0
 
     def _wake(self) -> None:
         """Dispatch after the callbacks already due: requests read in the same turn share the batch."""

@@ -70,6 +70,10 @@ class StepBatcher:
     def waiting(self) -> int:
         return self._queue.work.rows
 
+    def check_room(self) -> None:
+        if self._rules.is_full:
+            self._rules.check_room(self._clock.now(), self._riding_s())
+
     def submit(self, tickets: list[Ticket]) -> None:
         """Queue all tickets of a request or none; raises Overloaded or Unavailable."""
         if self._is_stopping:

@@ -13,6 +13,9 @@ from service.domain.tensors import Array
 from service.domain.tracing import RequestTrace
 from service.errors import DeadlineExceeded
 
+ORDINARY = 2 * DEFAULT
+"""The level of a request that says nothing of its urgency."""
+
 
 class RowResult(NamedTuple):
     """One sequence's share of a batch: its own output and states, and where the time went."""

@@ -26,6 +26,10 @@ class WaitingWork:
         self.rows = self.bytes = 0
         self._by_level.clear()
 
+    def has_less_urgent(self, level: int) -> bool:
+        """Whether anything waits that is less urgent than `level`."""
+        return any(at > level and rows for at, (rows, _) in self._by_level.items())
+
     def seconds(self, cost: CostModel, limits: BatchLimits, level: float = math.inf) -> float:
         """Predicted time to run what waits at `level` or more urgently."""
         counted = [count for at, count in self._by_level.items() if at <= level]

@@ -57,3 +57,27 @@ async def test_padding_that_is_kept_for_short_rows_counts_as_what_it_takes():
         statuses = sorted(answer.status_code for answer in await waiting)
         assert statuses == [200] * 3 + [429] * 3
         await asyncio.gather(*first)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("/predict/sums", b"not even JSON", 429),
+        ("/v2/models/sums/infer", b"not even JSON", 429),
+        ("/predict/sums", b'not JSON, but of "priority"', 400),
+        ("/v2/models/sums/infer", b'not JSON, but of a "sequence_id"', 400),
+        ("/predict/sums", rb'{"\u0070riority": 0}', 400),
+    ],
+)
+@on_a_loop
+async def test_what_a_full_queue_refuses_in_any_case_is_not_read(path, body, status):
+    async with MemoryServer(max_waiting_rows=1) as server:
+        held = [await server.hold()]
+        held.append(asyncio.create_task(server.post("/predict/sums", {"sequence": STEPS})))
+        while server.carousel.registry.find("sums").scheduler.waiting < 1:
+            await all_due()
+        refusal = await server.post(path, body)
+        assert refusal.status_code == status
+        assert ("retry-after-ms" in refusal.headers) == (status == 429)
+        server.backends["sums"].gate.set()
+        assert [answer.status_code for answer in await asyncio.gather(*held)] == [200, 200]

@@ -30,7 +30,10 @@ class Inference:
     ) -> Message:
         """The response within `remaining_s` and the message's own timeout; raises CarouselError."""
         version = message.model_version or None
-        signature = self._predictor.registry.find(message.model_name, version).signature
+        model = self._predictor.registry.find(message.model_name, version)
+        signature = model.signature
+        if not message.parameters:
+            model.scheduler.check_room()
         wanted = _wanted(message, signature)
         identity = checked_id(message.id)
         terms = request_terms(plain_parameters(message))
