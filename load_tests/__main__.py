@@ -74,6 +74,27 @@ def overhead(
 
 
 @app.command()
+def carousel(
+    sessions: Annotated[str, typer.Option(help="Open streams, with commas between.")] = "1,64,1024,4096",
+    seconds: Annotated[float, typer.Option(min=0.1, help="Length of each run.")] = 3.0,
+    json: _JsonFile = None,
+) -> None:
+    """Streams that step, and short sequences beside long ones, without HTTP."""
+    from load_tests.carousel.measured import measure_carousel
+    from load_tests.carousel.report import print_carousel
+    from load_tests.padding.two_layer_bundle import write_two_layer_bundle
+
+    machine = this_machine()
+    counts = [int(count) for count in sessions.split(",")]
+    with tempfile.TemporaryDirectory() as scratch:
+        measured = uvloop.run(measure_carousel(write_two_layer_bundle(Path(scratch)), counts, seconds))
+    print_machine(machine)
+    print_carousel(measured)
+    if json is not None:
+        write_json(json, machine, asdict(measured))
+
+
+@app.command()
 def padding(
     sequences: Annotated[int, typer.Option(min=1, help="Sequences of each trace.")] = 768,
     rounds: Annotated[int, typer.Option(min=1, help="How often all of it is repeated.")] = 5,

@@ -34,6 +34,9 @@ AGAINST_ARRIVAL = {
     "lognormal": Goal("lognormal, all at once, against arrival order", 5.0, "x", is_upper=False),
 }
 AGAINST_ALONE = Goal("worst trace and way, against one by one", 1.0, "x", is_upper=False)
+HEAD_OF_LINE = Goal(
+    "p99 of 10 steps beside 5,000, whole sequences against the carousel", 5.0, "x", is_upper=False
+)
 LOST = Goal("requests lost", 0, "requests")
 WRONG = Goal("answers that are not that of their version", 0, "answers")
 EXIT_STATUS = Goal("exit status", 0, "")

@@ -125,6 +125,11 @@ class Settings(BaseSettings):
         default=frozenset(),
         description="causal models whose sequences run whole, with commas between; the others ride in steps",
     )
+    max_tick_s: float = Field(
+        default=0.005,
+        gt=0,
+        description="longest tick of a causal model: what a newcomer may have to wait for",
+    )
     max_sessions: int = Field(default=10_000, ge=0, description="most open sessions of one model")
     max_session_bytes: int = Field(
         default=256 * _MIB, ge=0, description="most state of one model's open sessions"

@@ -18,7 +18,8 @@ from service.domain.tensors import Array
 from service.repository.scanner import Bundle, read_bundle
 
 ALONE, ARRIVAL, ORACLE = "one by one", "arrival order, 64", "sorted, 32"
-AT_ONCE, CLOSED_LOOP = "scheduler, all at once", "scheduler, 64 callers"
+AT_ONCE, CLOSED_LOOP = "carousel, all at once", "carousel, 64 callers"
+WHOLE_AT_ONCE, WHOLE_CLOSED_LOOP = "whole, all at once", "whole, 64 callers"
 TRACES: dict[str, Lengths] = {"uniform 1-256": uniform, "exponential": exponential, "lognormal": lognormal}
 
 _Way: TypeAlias = Callable[[list[Array]], Awaitable[list[Array]]]
@@ -42,13 +43,15 @@ async def compare(folder: Path, sequences: int, rounds: int) -> list[TraceResult
     """Every way on every trace, alternating, so that a busy machine disturbs all alike."""
     bundle = read_bundle(folder)
     direct = Direct(bundle)
-    async with served(folder) as scheduler:
+    async with served(folder) as carousel, served(folder, is_whole=True) as whole:
         ways: dict[str, _Way] = {
             ALONE: direct.one_by_one,
             ARRIVAL: direct.in_arrival_order,
             ORACLE: direct.sorted_by_length,
-            AT_ONCE: scheduler.all_at_once,
-            CLOSED_LOOP: scheduler.closed_loop,
+            WHOLE_AT_ONCE: whole.all_at_once,
+            WHOLE_CLOSED_LOOP: whole.closed_loop,
+            AT_ONCE: carousel.all_at_once,
+            CLOSED_LOOP: carousel.closed_loop,
         }
         return [
             await _on_trace(name, _sequences(bundle, lengths, sequences), ways, rounds)

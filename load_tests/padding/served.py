@@ -25,6 +25,7 @@ class Served:
     """A bundle in service: loaded, warmed and calibrated by the server's own loader."""
 
     def __init__(self, model: ServedModel) -> None:
+        self.model = model
         self._scheduler = model.scheduler
 
     async def all_at_once(self, sequences: list[Array]) -> list[Array]:
@@ -50,7 +51,11 @@ class Served:
 @asynccontextmanager
 async def served(folder: Path, *, is_whole: bool = False) -> AsyncIterator[Served]:
     """Bring the bundle into service for a while, on the carousel or, if `is_whole`, in whole sequences."""
-    settings = Settings(whole_sequences=frozenset([folder.parent.name] if is_whole else []))
+    settings = Settings(
+        max_sessions=1 << 20,
+        max_waiting_rows=1 << 20,
+        whole_sequences=frozenset([folder.parent.name] if is_whole else []),
+    )
     model = await Loader(settings, Metrics(CollectorRegistry()), LoopClock()).load(folder)
     try:
         yield Served(model)

@@ -40,7 +40,11 @@ class FallbackEngine:
     @property
     def capability(self) -> Capability:
         """The engine that runs the next batch."""
-        return self.in_use()[0].capability
+        # Asked several times a request: without a list of all that work.
+        for engine in self._guarded:
+            if not engine.is_open:
+                return engine.capability
+        return self._last.capability
 
     @property
     def engines(self) -> dict[str, Engine]:

@@ -69,8 +69,10 @@ class StateSlots:
             table[places] = state[taken]
 
     def write(self, slot: Slot, states: Sequence[Array]) -> None:
-        """Store one row of every state."""
-        self.commit([slot], [0], [state[np.newaxis] for state in states])
+        """Store one row of every state, if the slot is still the same tenant's."""
+        if slot.row and self.is_current(slot):
+            for table, state in zip(self._tables, states, strict=True):
+                table[slot.row] = state
 
     def reset(self, slots: Sequence[Slot]) -> None:
         """Zeros, as before the first step."""

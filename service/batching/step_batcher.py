@@ -44,7 +44,7 @@ class StepBatcher:
         clock: Clock,
         metrics: ModelMetrics,
         observer: BatchObserver | None = None,
-        max_tick_s: float = 0.02,
+        max_tick_s: float = 0.005,
     ) -> None:
         self._signature = signature
         self._engine = engine

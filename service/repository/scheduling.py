@@ -34,8 +34,10 @@ def scheduler_of(
     limits = _limits(settings, signature, engines)
     bounds = QueueBounds(settings.max_waiting_rows, settings.max_waiting_bytes)
     is_carousel = manifest.causal and signature.states and manifest.name not in settings.whole_sequences
-    kind = StepBatcher if is_carousel else SequenceBatcher
-    return kind(signature, engines, costs, limits, bounds, clock, metrics, observer)
+    if not is_carousel:
+        return SequenceBatcher(signature, engines, costs, limits, bounds, clock, metrics, observer)
+    tick_s = settings.max_tick_s
+    return StepBatcher(signature, engines, costs, limits, bounds, clock, metrics, observer, tick_s)
 
 
 def sessions_of(

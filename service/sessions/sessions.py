@@ -7,8 +7,6 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
-import numpy as np
-
 from service.batching.slot import Slot
 from service.batching.state_slots import StateSlots
 from service.batching.ticket import RowResult
@@ -137,8 +135,8 @@ class Sessions:
             self._end(session, reason)
 
     def _commit(self, session: Session, answers: list[RowResult]) -> None:
-        states = [np.stack(rows) for rows in zip(*(answer.states for answer in answers), strict=True)]
-        self._slots.commit(session.slots, range(session.rows), states)
+        for slot, answer in zip(session.slots, answers, strict=True):
+            self._slots.write(slot, answer.states)
         session.step += 1
         session.answer = answers
         session.used_s = self._clock.now()

@@ -22,12 +22,14 @@ def bundle_folder(tmp_path_factory):
 
 async def _all_answers(folder, sequences):
     direct = Direct(read_bundle(folder))
-    async with served(folder) as scheduler:
+    async with served(folder) as carousel, served(folder, is_whole=True) as whole:
         ways = (
             direct.in_arrival_order,
             direct.sorted_by_length,
-            scheduler.all_at_once,
-            scheduler.closed_loop,
+            whole.all_at_once,
+            whole.closed_loop,
+            carousel.all_at_once,
+            carousel.closed_loop,
         )
         return await direct.one_by_one(sequences), [await way(sequences) for way in ways]
 
