@@ -20,6 +20,7 @@ from service.repository.proving import canary_of, prove, tolerance_of, warm
 from service.repository.scanner import Bundle, read_bundle
 from service.repository.scheduling import scheduler_of, sessions_of
 from service.repository.served_model import ServedModel
+from service.repository.state_proof import prove_states
 from service.repository.wording import wording_of
 from service.settings import Settings
 from service.telemetry.metrics import EngineState, Metrics
@@ -54,6 +55,7 @@ class Loader:
         engine.start()
         try:
             await prove(engine, manifest, golden, manifest.tolerance.reference)
+            await prove_states(engine, manifest, golden)
             observations = await warm(engine, manifest.signature, self.clock)
             canary = await canary_of(engine, manifest, golden, manifest.tolerance.reference)
         except BaseException:
