@@ -18,6 +18,7 @@ from service.api.call import BodyLimits
 from service.api.cors import with_cors
 from service.api.error_responses import ErrorResponses
 from service.api.front import Front, HotRoute
+from service.api.generate import generate_routes
 from service.api.guard import Guard
 from service.api.inspect_model import InspectDoor
 from service.api.lifespan import Lifespan
@@ -126,6 +127,7 @@ class Carousel:
         app.include_router(model_control_routes(self.lifecycle))
         app.include_router(log_routes())
         app.include_router(session_routes(self.predictor, max_rows))
+        app.include_router(generate_routes(self.predictor, self.settings.default_timeout_s))
         app.include_router(metrics_route(self.metrics.registry))
         app.include_router(dashboard_routes(self.registry))
         document_hot_routes(app, self.registry)

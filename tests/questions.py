@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import grpc
 import httpx
@@ -31,9 +32,9 @@ class Served:
 
 
 @asynccontextmanager
-async def serving_bundles(models_dir: Path) -> AsyncIterator[Served]:
+async def serving_bundles(models_dir: Path, **settings: Any) -> AsyncIterator[Served]:
     """Real bundles on their real engines."""
-    carousel = Carousel(Settings(models_dir=models_dir, engines=()))
+    carousel = Carousel(Settings(models_dir=models_dir, engines=(), **settings))
     transport = httpx.ASGITransport(app=carousel)
     server = carousel.grpc_server()
     async with running(carousel), httpx.AsyncClient(transport=transport, base_url="http://carousel") as http:

@@ -1,0 +1,188 @@
+"""POST /v2/models/{model}/generate and /generate_stream: how a language model goes on with a text."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import orjson
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from service.api.call import check_media_type
+from service.api.json_body import parsed_object, positive_number
+from service.api.predict import ACCEPTED, sequence_array
+from service.domain.inference import InferRequest, StreamStep
+from service.domain.sampling import Sampling, StopTexts, sampled
+from service.domain.tensors import Array
+from service.errors import CarouselError, DeadlineExceeded, InvalidRequest
+from service.predictor import Predictor
+from service.repository.manifest import Task
+from service.repository.served_model import ServedModel
+
+_FIELDS = frozenset({"text_input", "steps", "temperature", "top_k", "stop", "seed", "timeout_ms"})
+_MOST_STEPS = 65_536
+_MOST_STOPS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is to be said: after which symbols, how long at most, how freely, and until when."""
+
+    model: ServedModel
+    beginning: Array
+    steps: int
+    sampling: Sampling
+    stops: tuple[str, ...]
+    seed: int
+    timeout_s: float
+
+
+def generate_routes(predictor: Predictor, default_timeout_s: float) -> APIRouter:
+    """Both take the same body; the second answers with server-sent events, one for each piece of text."""
+    router = APIRouter(prefix="/v2/models/{model}", tags=["Streams"])
+
+    async def wished(model: str, request: Request) -> Wish:
+        check_media_type(dict(request.scope["headers"]), ACCEPTED)
+        body = parsed_object(await request.body(), _FIELDS)
+        return _read(predictor.registry.find(model), body, default_timeout_s)
+
+    @router.post("/generate", summary="Go on with a text", openapi_extra=_BODY)
+    async def generate(model: str, request: Request) -> Response:
+        wish = await wished(model, request)
+        pieces = [piece async for piece in _pieces(predictor, wish)]
+        text = "".join(piece.get("text_output", "") for piece in pieces)
+        return Response(orjson.dumps(pieces[-1] | {"text_output": text}), media_type="application/json")
+
+    @router.post("/generate_stream", summary="The same, as it is said", openapi_extra=_BODY)
+    async def generate_stream(model: str, request: Request) -> Response:
+        pieces = _pieces(predictor, await wished(model, request))
+        # What is refused at once is refused with its own status.
+        first = await anext(pieces)
+        return StreamingResponse(_events(first, pieces), media_type="text/event-stream")
+
+    return router
+
+
+async def _events(first: dict[str, Any], others: AsyncGenerator[dict[str, Any]]) -> AsyncIterator[bytes]:
+    """A failure after the first event can only be told in another."""
+    async with aclosing(others):
+        try:
+            yield _event(first)
+            async for piece in others:
+                yield _event(piece)
+        except CarouselError as failure:
+            yield _event({"error": failure.message})
+
+
+def _event(told: dict[str, Any]) -> bytes:
+    return b"data: " + orjson.dumps(told) + b"\n\n"
+
+
+async def _pieces(predictor: Predictor, wish: Wish) -> AsyncGenerator[dict[str, Any]]:
+    """Pieces of text, then how it ended; the stream on the carousel ends with it, however that is."""
+    manifest = wish.model.manifest
+    sessions = predictor.sessions(manifest.name, manifest.version)
+    session, random = sessions.open(), np.random.default_rng(wish.seed)
+    stops, reason, said = StopTexts(wish.stops), "length", 0
+    due_s = asyncio.get_running_loop().time() + wish.timeout_s
+    steps, symbols = wish.beginning, manifest.step.symbols or ()
+    try:
+        while said < wish.steps and reason == "length":
+            left_s = due_s - asyncio.get_running_loop().time()
+            if left_s <= 0:
+                raise DeadlineExceeded(f"timeout: {said} of {wish.steps} steps were said in time")
+            asked = InferRequest(
+                manifest.name, [steps], manifest.version, left_s, stream=StreamStep(session.id)
+            )
+            result = await predictor.infer(asked)
+            index = sampled(result.outputs[0][-1], wish.sampling, random)
+            steps, said = np.array([index], np.int32), said + 1
+            text, is_stopped = stops.take(symbols[index])
+            reason = "stop" if is_stopped else "length"
+            if text:
+                yield {"text_output": text}
+        yield {
+            "model_name": manifest.name,
+            "model_version": manifest.version,
+            "text_output": "" if reason == "stop" else stops.rest(),
+            "steps": said,
+            "finish_reason": reason,
+            "seed": wish.seed,
+        }
+    finally:
+        if session.is_open:
+            sessions.close(session.id)
+
+
+def _read(model: ServedModel, body: dict[str, Any], default_timeout_s: float) -> Wish:
+    if model.manifest.task is not Task.NEXT_SYMBOL:
+        raise InvalidRequest(
+            f"model: {model.manifest.name} is no language model, its task is {model.manifest.task}"
+        )
+    text = body.get("text_input")
+    if not isinstance(text, str) or not text:
+        raise InvalidRequest("text_input: expected at least one character to go on from")
+    timeout_s = (
+        positive_number(body["timeout_ms"], "timeout_ms") / 1000
+        if "timeout_ms" in body
+        else default_timeout_s
+    )
+    return Wish(
+        model,
+        sequence_array(text, model, "text_input"),
+        _whole(body.get("steps", 100), "steps", 1, _MOST_STEPS),
+        Sampling(_temperature(body.get("temperature", 1.0)), _top_k(body.get("top_k"))),
+        _stops(body.get("stop", [])),
+        _whole(body.get("seed", secrets.randbits(32)), "seed", 0, (1 << 63) - 1),
+        timeout_s,
+    )
+
+
+def _whole(value: Any, field: str, least: int, most: int) -> int:
+    if type(value) is not int or not least <= value <= most:
+        raise InvalidRequest(f"{field}: expected a whole number from {least} to {most}")
+    return value
+
+
+def _top_k(value: Any) -> int | None:
+    return None if value is None else _whole(value, "top_k", 1, 1 << 20)
+
+
+def _temperature(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 100:
+        raise InvalidRequest("temperature: expected a number from 0, always the likeliest, to 100")
+    return float(value)
+
+
+def _stops(value: Any) -> tuple[str, ...]:
+    stops = [value] if isinstance(value, str) else value
+    is_list = isinstance(stops, list) and len(stops) <= _MOST_STOPS
+    if not is_list or not all(isinstance(stop, str) and stop for stop in stops):
+        raise InvalidRequest(f"stop: expected a text or at most {_MOST_STOPS} of them")
+    return tuple(stops)
+
+
+_TEXT = {"type": "string", "minLength": 1}
+_PROPERTIES = {
+    "text_input": _TEXT,
+    "steps": {"type": "integer", "minimum": 1, "maximum": _MOST_STEPS, "default": 100},
+    "temperature": {"type": "number", "minimum": 0, "maximum": 100, "default": 1},
+    "top_k": {"type": "integer", "minimum": 1, "maximum": 1 << 20},
+    "stop": {"oneOf": [_TEXT, {"type": "array", "items": _TEXT, "maxItems": _MOST_STOPS}]},
+    "seed": {"type": "integer", "minimum": 0, "maximum": (1 << 63) - 1},
+    "timeout_ms": {"type": "number", "exclusiveMinimum": 0},
+}
+_SCHEMA = {
+    "type": "object",
+    "required": ["text_input"],
+    "properties": _PROPERTIES,
+    "additionalProperties": False,
+}
+_BODY = {"requestBody": {"required": True, "content": {"application/json": {"schema": _SCHEMA}}}}
