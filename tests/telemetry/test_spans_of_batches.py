@@ -13,6 +13,8 @@ from opentelemetry.sdk.trace import ReadableSpan
 from recorded_spans import RecordedSpans
 
 from service.batching.partition import BatchLimits
+from service.batching.sequence_batcher import SequenceBatcher
+from service.batching.step_batcher import StepBatcher
 
 actions = st.one_of(
     st.tuples(st.just("ask"), st.lists(st.integers(1, 40), min_size=1, max_size=5)),
@@ -26,8 +28,8 @@ actions = st.one_of(
 class TracedMix:
     """Requests on a bench, each with a trace that ends when it is answered, refused or left."""
 
-    def __init__(self, limits: BatchLimits) -> None:
-        self.bench = Bench(limits=limits)
+    def __init__(self, limits: BatchLimits, kind=SequenceBatcher) -> None:
+        self.bench = Bench(limits=limits, kind=kind)
         self.spans = RecordedSpans(clock=self.bench.clock)
         self.bench.batcher._observer = self.spans.tracing.batches
         self.asked = []
@@ -167,6 +169,21 @@ async def test_a_batch_that_failed_is_seen_as_such_and_its_rows_wait_again():
     assert [span.status.is_ok for span in executions] == [False, True, True]
     assert len(mix.spans.below(server, "queue")) == 3
     assert server.status.is_ok
+
+
+@on_a_loop
+async def test_a_sequence_that_rides_several_ticks_has_a_batch_for_each_and_waits_between_them():
+    mix = TracedMix(BatchLimits(2, 1 << 20), StepBatcher)
+    mix.bench.batcher._max_tick_s = 0.0
+    await mix.play([("ask", [6]), ("ask", [3]), ("fail", 1)])
+    for number, steps in enumerate((6, 3)):
+        server = mix.spans.the(f"request {number}")
+        batches = mix.spans.below(server, "batch")
+        answered = [span for span in batches if "error.type" not in span.attributes]
+        assert sum(span.attributes["carousel.steps"] for span in answered) == steps
+        assert len(answered) == steps < len(batches) == len(mix.spans.below(server, "queue"))
+        for child in batches:
+            assert_within(child, server)
 
 
 @on_a_loop
