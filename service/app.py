@@ -128,7 +128,7 @@ class Carousel:
         app.include_router(log_routes())
         app.include_router(session_routes(self.predictor, max_rows))
         app.include_router(generate_routes(self.predictor, self.settings.default_timeout_s))
-        app.include_router(metrics_route(self.metrics.registry))
+        app.include_router(metrics_route(self.metrics.registry, self._clock))
         app.include_router(dashboard_routes(self.registry))
         document_hot_routes(app, self.registry)
         return app
