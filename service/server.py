@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NoReturn
 import structlog
 import uvicorn
 
+from service.api.http_drain import HttpDrain
 from service.api.http_server import HealthPort, http_config
 from service.api.tls import serving_context, tls_files
 from service.app import Carousel
@@ -47,6 +48,7 @@ class _Server(uvicorn.Server):
         self._carousel = carousel
         self._on_listening = on_listening
         self._grpc: GrpcServer | None = None
+        self._http = HttpDrain(config, self.server_state)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         self.config.ssl = self._tls
@@ -63,8 +65,10 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         # Before the models are closed, which the rest of the shutdown does.
-        if self._grpc is not None:
-            await self._grpc.stop()
+        await asyncio.gather(
+            self._http.stop(self.servers, self.lifespan.state),
+            *(() if self._grpc is None else (self._grpc.stop(),)),
+        )
         self._health.stop()
         await super().shutdown(sockets)
 
@@ -115,6 +119,7 @@ class _Server(uvicorn.Server):
         loop = asyncio.get_running_loop()
         # A load may take as long as a plan does to build, and whoever waits for it would hold up the end.
         loop.call_soon_threadsafe(self._carousel.lifecycle.stop_loading)
+        loop.call_soon_threadsafe(self._http.begin)
         if self._grpc is not None:
             loop.call_soon_threadsafe(self._grpc.drain)
         # A balancer needs a moment to see that this server is not ready before connections are refused.

@@ -102,7 +102,7 @@ class BoundedConnection(TimedWrites):
         self._refuse(self._refusal or InvalidRequest("request: is not HTTP/1.1 as this server reads it"))
 
     @property
-    def _is_answering(self) -> bool:
+    def is_answering(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete
 
     @property
@@ -126,7 +126,7 @@ class BoundedConnection(TimedWrites):
 
     def _header_overdue(self) -> None:
         self._header_timer = None
-        if self._is_answering or self.transport.is_closing():
+        if self.is_answering or self.transport.is_closing():
             return
         if self._is_in_header:
             self._refuse(HeaderTimeout(f"header: not received within {self.limits.header_timeout_s:g} s"))
@@ -150,7 +150,7 @@ class BoundedConnection(TimedWrites):
 
     def _is_answer_due(self) -> bool:
         """Whether requests before the refused one are to be answered first."""
-        if not self._is_answering:
+        if not self.is_answering:
             return False
         if not self.cycle.more_body:
             return True

@@ -10,7 +10,8 @@ from uvicorn.server import ServerState
 
 from service.api.error_responses import ErrorResponses
 from service.api.health_only import HealthOnly
-from service.api.http_connection import BoundedConnection, connection_limits
+from service.api.http_connection import connection_limits
+from service.api.http_parting import PartingConnection
 from service.errors import NotFound, Unavailable
 from service.settings import Settings
 
@@ -34,7 +35,7 @@ def http_config(app: Any, settings: Settings, errors: ErrorResponses) -> uvicorn
     )
 
 
-def _connection(settings: Settings, errors: ErrorResponses) -> type[BoundedConnection]:
+def _connection(settings: Settings, errors: ErrorResponses) -> type[PartingConnection]:
     """A class that holds what its connections need: uvicorn makes them and gives them nothing of ours."""
     held = {
         "__slots__": (),
@@ -42,7 +43,7 @@ def _connection(settings: Settings, errors: ErrorResponses) -> type[BoundedConne
         "write_timeout_s": settings.write_timeout_s,
         "errors": errors,
     }
-    return type("Connection", (BoundedConnection,), held)
+    return type("Connection", (PartingConnection,), held)
 
 
 class HealthPort:
