@@ -29,6 +29,7 @@ from service.api.open_inference.metadata import metadata_routes
 from service.api.open_inference.model_control import model_control_routes
 from service.api.openapi import describe, document_hot_routes
 from service.api.predict import PredictDoor
+from service.api.session_state import session_state_routes
 from service.api.sessions import session_routes
 from service.backends.daemon_call import called_on_a_daemon
 from service.dashboard.routes import dashboard_routes
@@ -45,6 +46,9 @@ from service.repository.lifecycle import Lifecycle
 from service.repository.loader import Loader
 from service.repository.registry import Registry
 from service.repository.replacement import Replacement
+from service.sessions.client_state import seal_of
+from service.sessions.persistence import Persistence
+from service.sessions.stores.opening import open_store, reached
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
 from service.telemetry.tracing import Tracing, tracing_of
@@ -127,6 +131,7 @@ class Carousel:
         app.include_router(model_control_routes(self.lifecycle))
         app.include_router(log_routes())
         app.include_router(session_routes(self.predictor, max_rows))
+        app.include_router(session_state_routes(self.predictor, seal_of(self.settings), max_rows))
         app.include_router(generate_routes(self.predictor, self.settings.default_timeout_s))
         app.include_router(metrics_route(self.metrics.registry, self._clock))
         app.include_router(dashboard_routes(self.registry))
@@ -134,17 +139,43 @@ class Carousel:
         return app
 
     async def start(self) -> None:
-        """Load, warm and prove what is wanted; raises InvalidBundle where nothing can be served."""
-        await self.lifecycle.start()
+        """Load, warm and prove what is wanted.
+
+        Raises InvalidBundle where nothing can be served, InvalidSettings where sessions cannot be kept
+        where they should be.
+        """
+        await self._open_session_store()
+        try:
+            await self.lifecycle.start()
+        except BaseException:
+            await self._close_session_store()
+            raise
         self._set_ready(True)
 
     async def stop(self) -> None:
-        """Answer what was accepted, then release the engines."""
+        """Answer what was accepted, release the engines, then save the sessions where they stand."""
         self._set_ready(False)
         await self.lifecycle.close()
+        if self.predictor.persistence is not None:
+            tables = [model.sessions for model in self.registry.models if model.sessions is not None]
+            await self.predictor.persistence.save(tables)
+            await self._close_session_store()
         if self.tracing is not None:
             await _closed(self.tracing)
         _logger.info("stopped")
+
+    async def _open_session_store(self) -> None:
+        settings = self.settings
+        store = open_store(settings.session_store, settings.max_session_store_bytes)
+        is_asked_for = "session_store" in settings.model_fields_set
+        store = await reached(store, is_asked_for=is_asked_for)
+        if store is not None:
+            self.predictor.persistence = Persistence(store, self.metrics.session_store_failures)
+
+    async def _close_session_store(self) -> None:
+        persistence, self.predictor.persistence = self.predictor.persistence, None
+        if persistence is not None:
+            await persistence.close()
 
     def _lifecycle(self) -> Lifecycle:
         loader = Loader(self.settings, self.metrics, self._clock, self._batch_observer)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import repeat
 
 from service.batching.slot import FRESH, Slot
@@ -12,9 +13,11 @@ from service.domain.clock import Clock
 from service.domain.inference import InferRequest, InferResult, StreamStep, Timings
 from service.domain.sequences import checked_sequence
 from service.domain.tensors import Array
-from service.errors import BodyTooLarge, DeadlineExceeded, InvalidRequest
+from service.errors import BodyTooLarge, DeadlineExceeded, InvalidRequest, SnapshotExpired, SnapshotMismatch
 from service.repository.registry import Registry
 from service.repository.served_model import ServedModel
+from service.sessions.persistence import Persistence
+from service.sessions.session import Session
 from service.sessions.sessions import Sessions
 from service.settings import Settings
 
@@ -26,6 +29,8 @@ class Predictor:
         self.registry = registry
         self._settings = settings
         self._clock = clock
+        # While the server serves, unless its sessions end with it.
+        self.persistence: Persistence | None = None
 
     async def infer(self, request: InferRequest) -> InferResult:
         """Answer every sequence of the request, or raise the CarouselError that says why not."""
@@ -44,23 +49,51 @@ class Predictor:
         model.metrics.statistics.request_answered(len(result.outputs), elapsed_s, *result.timings)
         return result
 
-    def sessions(self, name: str, version: str | None = None) -> Sessions:
-        """The open streams of a model; raises InvalidRequest where it has none."""
-        return _sessions(self.registry.find(name, version))
+    async def sessions_for(self, name: str, identity: str | None) -> Sessions:
+        """The open streams of a model, before one is opened under this id.
+
+        Raises InvalidRequest where the model has none.
+        """
+        sessions = sessions_of(self.registry.find(name))
+        # State of other weights that was never asked for is in nobody's way.
+        with suppress(SnapshotMismatch, SnapshotExpired):
+            await self._resume(sessions, identity)
+        return sessions
+
+    async def session(self, name: str, identity: str) -> tuple[Sessions, Session]:
+        """An open stream of a model, and its table; raises as `Sessions.find` does."""
+        sessions = sessions_of(self.registry.find(name))
+        await self._resume(sessions, identity)
+        return sessions, sessions.find(identity)
+
+    async def _resume(self, sessions: Sessions, identity: str | None) -> None:
+        """Have a session go on that an earlier version or server has had."""
+        if identity is None or sessions.knows(identity):
+            return
+        await sessions.arrival(identity)
+        if self.persistence is not None:
+            await self.persistence.resume(sessions, identity)
 
     async def _streamed(
         self, model: ServedModel, request: InferRequest, stream: StreamStep, arrived_s: float
     ) -> InferResult:
         """One step of a session; a session whose first step fails is not there afterwards."""
-        sessions, rows = _sessions(model), len(request.sequences)
+        sessions, rows = sessions_of(model), len(request.sequences)
         self._check_rows(rows)
+        if not sessions.knows(stream.session):
+            with suppress(*((SnapshotMismatch, SnapshotExpired) if stream.starts else ())):
+                await self._resume(sessions, stream.session)
         session = sessions.open(stream.session, rows) if stream.starts else sessions.find(stream.session)
         if rows != session.rows:
             raise InvalidRequest(f"sequence: {rows} rows, the session has {session.rows}")
+
+        async def run(slots: list[Slot]) -> list[RowResult]:
+            answers = await self._rows(model, request, arrived_s, slots)
+            session.steps_run += sum(map(len, request.sequences))
+            return answers
+
         try:
-            number, answers = await sessions.step(
-                session, stream.number, lambda slots: self._rows(model, request, arrived_s, slots)
-            )
+            number, answers = await sessions.step(session, stream.number, run)
         except BaseException:
             if stream.starts and session.is_open:
                 sessions.close(session.id, "failed")
@@ -125,7 +158,8 @@ class Predictor:
             )
 
 
-def _sessions(model: ServedModel) -> Sessions:
+def sessions_of(model: ServedModel) -> Sessions:
+    """The model's open streams; raises InvalidRequest where it has none."""
     if model.sessions is None:
         name = model.manifest.name
         raise InvalidRequest(f"session: {name} keeps no state between requests: send whole sequences")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+# No test finds what another has left behind.
+os.environ.setdefault("CAROUSEL_SESSION_STORE", "none")
 
 # New examples: pytest --hypothesis-profile=default
 settings.register_profile("carousel", derandomize=True, deadline=None)

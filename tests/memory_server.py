@@ -102,7 +102,7 @@ class MemoryServer:
             GoldenVectors(),
             canary_of_sums(backend.signature),
             metrics,
-            sessions_of(settings, scheduler, self.clock, metrics),
+            sessions_of(settings, manifest, scheduler, self.clock, metrics),
         )
 
 

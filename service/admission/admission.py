@@ -37,6 +37,9 @@ class Admission:
         self._is_model_control_open = settings.model_control == "open"
         self.are_pages_open = settings.open_pages
         self.has_keys = self._keys.ring() is not None
+        # Who has no key of ours cannot seal; where nobody has a key, everybody may do everything.
+        is_sealed = bool(settings.state_key.get_secret_value() or settings.state_keys_file)
+        self.is_state_trusted = is_sealed or not self.has_keys
         self._allowances: dict[str, Allowance] = {}
         self._admitted = admitted
         self._now = now

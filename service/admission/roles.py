@@ -23,8 +23,15 @@ _PAGES = frozenset({"/", "/metrics", "/docs", "/docs/oauth2-redirect", "/redoc",
 _INDEX = "/v2/repository/index"
 
 
-def role_for_path(path: str, are_pages_open: bool) -> Role:
-    """What a request to this path needs; a path nobody thought of needs a key where there are keys."""
+def role_for_path(
+    path: str, are_pages_open: bool, method: str = "GET", *, is_state_trusted: bool = True
+) -> Role:
+    """What a request to this path needs; a path nobody thought of needs a key where there are keys.
+
+    `is_state_trusted` says that what a client brings as a session's state cannot have been made up.
+    """
+    if method == "PUT" and not is_state_trusted and _is_state(path):
+        return Role.ADMIN
     if path.startswith("/v2/health/"):
         return Role.EVERYBODY
     if path in _PAGES:
@@ -32,6 +39,10 @@ def role_for_path(path: str, are_pages_open: bool) -> Role:
     if path.startswith(("/v2/repository", "/v2/logging")) and path.rstrip("/") != _INDEX:
         return Role.ADMIN
     return Role.INFER
+
+
+def _is_state(path: str) -> bool:
+    return path.startswith("/v2/models/") and path.rstrip("/").endswith("/state")
 
 
 def role_for_method(method: str, are_pages_open: bool) -> Role:

@@ -22,7 +22,7 @@ from service.domain.inference import InferRequest, StreamStep
 from service.domain.sampling import Sampling, StopTexts, sampled
 from service.domain.tensors import Array
 from service.errors import CarouselError, DeadlineExceeded, InvalidRequest
-from service.predictor import Predictor
+from service.predictor import Predictor, sessions_of
 from service.repository.manifest import Task
 from service.repository.served_model import ServedModel
 
@@ -88,7 +88,7 @@ def _event(told: dict[str, Any]) -> bytes:
 async def _pieces(predictor: Predictor, wish: Wish) -> AsyncGenerator[dict[str, Any]]:
     """Pieces of text, then how it ended; the stream on the carousel ends with it, however that is."""
     manifest = wish.model.manifest
-    sessions = predictor.sessions(manifest.name, manifest.version)
+    sessions = sessions_of(wish.model)
     session, random = sessions.open(), np.random.default_rng(wish.seed)
     stops, reason, said = StopTexts(wish.stops), "length", 0
     due_s = asyncio.get_running_loop().time() + wish.timeout_s

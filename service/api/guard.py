@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.admission.admission import Admission
 from service.admission.credentials import shown_key
-from service.admission.roles import role_for_path
+from service.admission.roles import Role, role_for_path
 from service.api.call import BodyLimits, Headers, check_announced, request_id
 from service.api.error_responses import ErrorResponses
 from service.api.refusal import send_refusal
@@ -37,7 +37,7 @@ class Guard:
     async def _guarded(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers, place = dict(scope["headers"]), None
         path = scope["path"].removeprefix(scope.get("root_path", ""))
-        role = role_for_path(path, self._admission.are_pages_open)
+        role = self._role(path, scope.get("method", "GET"))
         admission = self._admission.guarding(role)
         try:
             check_announced(headers, self._limits.max_bytes)
@@ -53,6 +53,12 @@ class Guard:
         finally:
             if place is not None:
                 place.release()
+
+    def _role(self, path: str, method: str) -> Role:
+        admission = self._admission
+        return role_for_path(
+            path, admission.are_pages_open, method, is_state_trusted=admission.is_state_trusted
+        )
 
     async def _refuse(
         self, refusal: CarouselError, scope: Scope, headers: Headers, path: str, send: Send

@@ -15,12 +15,12 @@ from service.api.predict import FIELDS, prediction_request, worded
 from service.domain.inference import StreamStep
 from service.errors import InvalidRequest
 from service.predictor import Predictor
-from service.sessions.session import Session
-from service.sessions.sessions import LONGEST_ID, Sessions
+from service.sessions.session import LONGEST_ID, Session
+from service.sessions.sessions import Sessions
 
 _OPENING = frozenset({"id", "rows", "idle_s", "ttl_s"})
 _JSON = (b"application/json",)
-_RESPONSES: Any = {
+RESPONSES: Any = {
     400: {"description": "malformed; names the field"},
     404: {"description": "no such model, version or session"},
     409: {"description": "the session is open already, or the step is not the one that is due"},
@@ -38,24 +38,25 @@ def session_routes(predictor: Predictor, max_rows: int) -> APIRouter:
     """/v2/models/{model}/sessions and below."""
     router = APIRouter(prefix="/v2/models/{model}/sessions", tags=["Sessions"])
 
-    @router.post("", summary="Open a session", status_code=201, responses=_RESPONSES, openapi_extra=_OPENS)
+    @router.post("", summary="Open a session", status_code=201, responses=RESPONSES, openapi_extra=_OPENS)
     async def opened(model: str, request: Request) -> Response:
-        sessions = predictor.sessions(model)
-        session = _open(sessions, await _body(request, _OPENING), max_rows)
+        session_id, rows, idle_s, ttl_s = _terms(await _body(request, _OPENING), max_rows)
+        sessions = await predictor.sessions_for(model, session_id)
+        session = sessions.open(session_id, rows, idle_s, ttl_s)
         location = {"location": f"{request.url.path}/{session.id}"}
-        return JSONResponse(_told(sessions, session), 201, location)
+        return JSONResponse(told(sessions, session), 201, location)
 
-    @router.get("/{session}", summary="How far a session has come", responses=_RESPONSES)
+    @router.get("/{session}", summary="How far a session has come", responses=RESPONSES)
     async def looked(model: str, session: str) -> dict[str, Any]:
-        sessions = predictor.sessions(model)
-        return _told(sessions, sessions.find(session))
+        return told(*await predictor.session(model, session))
 
-    @router.delete("/{session}", summary="Close a session", status_code=204, responses=_RESPONSES)
+    @router.delete("/{session}", summary="Close a session", status_code=204, responses=RESPONSES)
     async def closed(model: str, session: str) -> Response:
-        predictor.sessions(model).close(session)
+        sessions, found = await predictor.session(model, session)
+        sessions.close(found.id)
         return Response(status_code=204)
 
-    @router.post("/{session}/steps", summary="The next steps", responses=_RESPONSES, openapi_extra=_STEPS)
+    @router.post("/{session}/steps", summary="The next steps", responses=RESPONSES, openapi_extra=_STEPS)
     async def stepped(model: str, session: str, request: Request) -> Response:
         headers = dict(request.scope["headers"])
         check_media_type(headers, _JSON)
@@ -73,15 +74,18 @@ def session_routes(predictor: Predictor, max_rows: int) -> APIRouter:
     return router
 
 
-def _open(sessions: Sessions, body: dict[str, Any], max_rows: int) -> Session:
+def _terms(body: dict[str, Any], max_rows: int) -> tuple[str | None, int, float | None, float | None]:
+    """Id, rows, idle and whole time."""
     identity = body.get("id")
     if identity is not None and not (isinstance(identity, str) and 0 < len(identity) <= LONGEST_ID):
         raise InvalidRequest(f"id: expected 1 to {LONGEST_ID} characters, or none")
     rows = _whole(body, "rows", 1)
     if rows is None or rows > max_rows:
         raise InvalidRequest(f"rows: expected a whole number from 1 to {max_rows}")
-    limits = [positive_number(body[name], name) if name in body else None for name in ("idle_s", "ttl_s")]
-    return sessions.open(identity, rows, *limits)
+    idle_s, ttl_s = (
+        positive_number(body[name], name) if name in body else None for name in ("idle_s", "ttl_s")
+    )
+    return identity, rows, idle_s, ttl_s
 
 
 def _whole(body: dict[str, Any], name: str, otherwise: int | None) -> int | None:
@@ -91,7 +95,7 @@ def _whole(body: dict[str, Any], name: str, otherwise: int | None) -> int | None
     return value
 
 
-def _told(sessions: Sessions, session: Session) -> dict[str, Any]:
+def told(sessions: Sessions, session: Session) -> dict[str, Any]:
     return {
         "session": session.id,
         "rows": session.rows,

@@ -148,6 +148,8 @@ class Lifecycle:
         for version in versions:
             states.tell(name, version, State.UNAVAILABLE, UNLOADED)
         for model in left:
+            if model.sessions is not None:
+                model.sessions.close_all("unloaded")
             self._replacement.departures.add(model, is_unloaded=True)
 
     async def _follow(self, name: str) -> None:

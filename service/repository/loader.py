@@ -94,5 +94,5 @@ class Loader:
             golden=golden,
             canary=canary,
             metrics=metrics,
-            sessions=sessions_of(settings, scheduler, self.clock, metrics),
+            sessions=sessions_of(settings, manifest, scheduler, self.clock, metrics),
         )

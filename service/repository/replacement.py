@@ -20,6 +20,8 @@ from service.repository.model_states import UNLOADED, State
 from service.repository.registry import Registry
 from service.repository.scanner import read_bundle
 from service.repository.served_model import ServedModel
+from service.sessions.handover import hand_over
+from service.sessions.sessions import Sessions
 from service.telemetry.metrics import Metrics
 
 _logger = structlog.get_logger()
@@ -140,6 +142,8 @@ class Replacement:
             if state is State.LOADING or (state is State.UNAVAILABLE and is_stale):
                 states.forget(name, version)
         for model in left:
+            if model.sessions is not None:
+                hand_over(model.sessions, _successor(model, chosen))
             self.departures.add(model)
 
     async def _give_up(self, name: str, new: list[ServedModel]) -> None:
@@ -151,3 +155,10 @@ class Replacement:
 
 def _new(chosen: dict[str, ServedModel], serving: dict[str, ServedModel]) -> list[ServedModel]:
     return [model for version, model in chosen.items() if serving.get(version) is not model]
+
+
+def _successor(model: ServedModel, chosen: dict[str, ServedModel]) -> Sessions | None:
+    """Where its streams look next: the same version made anew, else the latest."""
+    version = model.manifest.version
+    after = version if version in chosen else max(chosen, key=int, default=None)
+    return None if after is None else chosen[after].sessions

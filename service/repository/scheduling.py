@@ -14,8 +14,10 @@ from service.batching.step_batcher import StepBatcher
 from service.domain.clock import Clock
 from service.domain.signature import Signature
 from service.domain.tracing import BatchObserver
-from service.repository.manifest import Manifest
-from service.sessions.sessions import SessionLimits, Sessions
+from service.repository.manifest import ONNX, Manifest
+from service.sessions.session import SessionLimits
+from service.sessions.sessions import Sessions
+from service.sessions.snapshot import Origin, fingerprint_of
 from service.settings import Settings
 from service.telemetry.metrics import ModelMetrics
 
@@ -41,7 +43,7 @@ def scheduler_of(
 
 
 def sessions_of(
-    settings: Settings, scheduler: Scheduler, clock: Clock, metrics: ModelMetrics
+    settings: Settings, manifest: Manifest, scheduler: Scheduler, clock: Clock, metrics: ModelMetrics
 ) -> Sessions | None:
     """Streams of a model that is on the carousel; None for any other."""
     if not isinstance(scheduler, StepBatcher):
@@ -49,7 +51,10 @@ def sessions_of(
     limits = SessionLimits(
         settings.max_sessions, settings.max_session_bytes, settings.session_idle_s, settings.session_ttl_s
     )
-    return Sessions(scheduler.slots, limits, clock, metrics.sessions)
+    signature = manifest.signature
+    fingerprint = fingerprint_of(manifest.files[ONNX], signature.states)
+    origin = Origin(manifest.name, manifest.version, fingerprint, signature)
+    return Sessions(scheduler.slots, limits, clock, metrics.sessions, origin)
 
 
 def _limits(settings: Settings, signature: Signature, engines: FallbackEngine) -> Callable[[], BatchLimits]:

@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 
 from service.batching.slot import FRESH, Slot
 from service.batching.ticket import RowResult
+
+LONGEST_ID = 128
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLimits:
+    """How many sessions and bytes of state there may be, and how long one lasts unless it says less."""
+
+    max_sessions: int
+    max_bytes: int
+    idle_s: float
+    ttl_s: float
 
 
 class Session:
     """A stream of one model version: so many rows of state, and how far it has come.
 
     `step` is the number of the last step that was answered, 0 before the first; `answer` is what it got.
+    `steps_run` counts the time steps of all its rows.
     Times are the clock's.
     """
 
@@ -49,3 +63,8 @@ class Session:
     def expires_s(self) -> float:
         """When it ends unless it is used before."""
         return min(self.deadline_s, self.used_s + self.idle_s)
+
+
+def shown(identity: str) -> str:
+    """An id as it may stand in a message."""
+    return repr(identity[:LONGEST_ID])

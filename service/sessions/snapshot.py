@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from service.domain.signature import StateSpec
+from service.domain.signature import Signature, StateSpec
 from service.domain.tensors import Array
 from service.errors import InvalidSnapshot, SnapshotMismatch
 
@@ -52,6 +52,27 @@ def fingerprint_of(onnx_sha256: str, states: Sequence[StateSpec]) -> str:
     """
     specs = [[state.input, state.output, list(state.shape)] for state in states]
     return hashlib.sha256(json.dumps([onnx_sha256, specs]).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The model version whose sessions these are."""
+
+    model: str
+    version: str
+    fingerprint: str
+    signature: Signature
+
+
+def check_answer(snapshot: Snapshot, signature: Signature) -> None:
+    """Raises InvalidSnapshot where its answer is none that the model could have given."""
+    due = signature.output_shape
+    for row in snapshot.answer or ():
+        shape = row.shape[1:] if signature.has_step_outputs else row.shape
+        if shape != due:
+            raise InvalidSnapshot(
+                f"snapshot: answer: has the shape {row.shape}: the model's outputs have {due}"
+            )
 
 
 def check_fits(snapshot: Snapshot, fingerprint: str, states: Sequence[StateSpec]) -> None:

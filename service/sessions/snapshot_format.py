@@ -28,7 +28,8 @@ from service.errors import InvalidSnapshot
 from service.sessions.snapshot import Answer, Snapshot
 
 MOST_BYTES = 1 << 28
-MOST_ID_BYTES = 256
+# A model's name and the longest id, four bytes a character.
+MOST_ID_BYTES = 1024
 _MAGIC = b"CRSLSNAP"
 _FORMAT = 1
 _HEAD = struct.Struct("<8sHHIQ")

@@ -66,6 +66,14 @@ class Metrics:
         self.sessions_active = gauge("sessions_active", "Sessions that are open.", _MODEL)
         self.session_state_bytes = gauge("session_state_bytes", "Recurrent state of open sessions.", _MODEL)
         self.sessions_opened = counter("sessions_opened_total", "Sessions opened.", _MODEL)
+        self.sessions_restored = counter(
+            "sessions_restored_total",
+            "Sessions that went on from a snapshot: a client's, the store's, or another version's.",
+            (*_MODEL, "source"),
+        )
+        self.session_store_failures = counter(
+            "session_store_failures_total", "Sessions that the store did not take or give.", ("operation",)
+        )
         self.sessions_closed = counter("sessions_closed_total", "Sessions ended.", (*_MODEL, "reason"))
         self.failovers = counter(
             "failovers_total",
@@ -200,12 +208,17 @@ class SessionMetrics:
 
     def __init__(self, metrics: Metrics, name: str, version: str) -> None:
         self._opened = metrics.sessions_opened.labels(name, version)
+        self._restored = metrics.sessions_restored
         self._closed, self._labels = metrics.sessions_closed, (name, version)
         self._active = metrics.sessions_active.labels(name, version)
         self._bytes = metrics.session_state_bytes.labels(name, version)
 
     def opened(self, active: int, state_bytes: int) -> None:
         self._opened.inc()
+        self._now(active, state_bytes)
+
+    def restored(self, source: str, active: int, state_bytes: int) -> None:
+        self._restored.labels(*self._labels, source).inc()
         self._now(active, state_bytes)
 
     def closed(self, reason: str, active: int, state_bytes: int) -> None:

@@ -31,6 +31,15 @@ def test_a_path_needs_a_role(path, role):
     assert role_for_path(path, are_pages_open=False) is role
 
 
+@pytest.mark.parametrize(
+    ("method", "is_trusted", "role"),
+    [("PUT", False, Role.ADMIN), ("PUT", True, Role.INFER), ("GET", False, Role.INFER)],
+)
+def test_state_that_may_be_made_up_is_for_admins_to_bring(method, is_trusted, role):
+    for path in ("/v2/models/sums/sessions/talk/state", "/v2/models/sums/sessions/talk/state/"):
+        assert role_for_path(path, True, method, is_state_trusted=is_trusted) is role
+
+
 @pytest.mark.parametrize("path", ["/", "/metrics", "/docs", "/openapi.json"])
 def test_pages_are_open_or_need_a_key(path):
     assert role_for_path(path, are_pages_open=True) is Role.EVERYBODY

@@ -48,8 +48,9 @@ async def test_nothing_is_documented_that_cannot_be():
     async with MemoryServer() as server:
         paths = (await server.client.get("/openapi.json")).json()["paths"]
         operations = [operation for route in paths.values() for operation in route.values()]
-        given_in = {given["in"] for operation in operations for given in operation.get("parameters", [])}
-        assert given_in == {"path", "header"}
+        given = [given for operation in operations for given in operation.get("parameters", [])]
+        assert {one["in"] for one in given} == {"path", "header", "query"}
+        assert {one["name"] for one in given if one["in"] == "query"} == {"replace"}
         assert not [operation for operation in operations if "422" in operation["responses"]]
 
 

@@ -7,53 +7,16 @@ import contextlib
 
 import numpy as np
 import pytest
-from bench import Bench, all_due
+from bench import all_due
 from fakes import running_sum
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from on_a_loop import on_a_loop
+from session_bench import SessionBench
 
-from service.batching.step_batcher import StepBatcher
-from service.batching.ticket import Ticket
-from service.domain.signature import Readout
 from service.errors import EngineFailed, NotFound, OutOfOrder, SessionExists, SessionGone, TooManySessions
-from service.sessions.sessions import SessionLimits, Sessions
-from service.telemetry.metrics import Metrics
-
-ROOMY = SessionLimits(max_sessions=100, max_bytes=1 << 20, idle_s=60.0, ttl_s=600.0)
-
-
-class SessionBench(Bench):
-    """Sessions of running sums on a carousel whose engine is stepped by hand."""
-
-    def __init__(self, limits: SessionLimits = ROOMY) -> None:
-        super().__init__(Readout.EVERY_STEP, kind=StepBatcher)
-        metrics = Metrics(type(self.registry)()).for_model("sums", "1")
-        self.sessions = Sessions(self.batcher.slots, limits, self.clock, metrics.sessions)
-
-    def steps(self, count: int, seed: int = 0) -> np.ndarray:
-        return np.random.default_rng(seed).integers(-4, 5, size=(count, 2)).astype(np.float32)
-
-    def ask(self, session, *chunks, number=None) -> asyncio.Task:
-        async def run(slots):
-            tickets = [
-                Ticket(chunk, None, asyncio.get_running_loop().create_future(), self.clock.now(), slot=slot)
-                for chunk, slot in zip(chunks, slots, strict=True)
-            ]
-            self.batcher.submit(tickets)
-            try:
-                return [await ticket.future for ticket in tickets]
-            except BaseException:
-                for ticket in tickets:
-                    ticket.abandon()
-                raise
-
-        return asyncio.create_task(self.sessions.step(session, number, run))
-
-    async def answers(self, session, *chunks, number=None):
-        asked = self.ask(session, *chunks, number=number)
-        await self.drain()
-        return await asked
+from service.sessions.session import SessionLimits
+from service.sessions.snapshot_format import dump, load
 
 
 @on_a_loop
@@ -185,6 +148,7 @@ actions = st.one_of(
     st.tuples(st.just("open"), st.integers(0, 5), st.integers(1, 3)),
     st.tuples(st.just("step"), st.integers(0, 5), st.integers(1, 9)),
     st.tuples(st.just("repeat"), st.integers(0, 5), st.integers(1, 9)),
+    st.tuples(st.just("move"), st.integers(0, 5), st.integers(0, 5)),
     st.tuples(st.just("close"), st.integers(0, 5), st.just(0)),
     st.tuples(st.just("fail"), st.just(0), st.integers(1, 2)),
     st.tuples(st.just("advance"), st.just(0), st.sampled_from([1, 20, 70])),
@@ -229,6 +193,20 @@ class Play:
         if session.step:
             chunks = self.sent[identity]
             assert (await self.bench.answers(session, *chunks, number=session.step))[1] is self.last[identity]
+
+    async def move(self, identity, name) -> None:
+        """By its bytes to another id, or back to where it was: whoever is there is replaced."""
+        session, target = self.bench.sessions.find(identity), f"s{name}"
+        snapshot = load(dump(await self.bench.sessions.snapshot(session)))
+        if name % 2 and target in self.bench.sessions:
+            with pytest.raises(SessionExists):
+                self.bench.sessions.restore(snapshot, target, "client")
+            return
+        moved = self.bench.sessions.restore(snapshot, target, "client", is_replacing=True)
+        self.sent[target], self.last[target] = self.sent[identity], moved.answer
+        if session.answer is not None:
+            for row, was in zip(moved.answer, session.answer, strict=True):
+                np.testing.assert_array_equal(row.output, was.output)
 
     async def close(self, identity, _) -> None:
         self.bench.sessions.close(identity)

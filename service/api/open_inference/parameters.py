@@ -9,7 +9,7 @@ from service.api.json_body import positive_number
 from service.domain.inference import InferResult, StreamStep
 from service.domain.priority import DEFAULT, LOWEST
 from service.errors import InvalidRequest
-from service.sessions.sessions import LONGEST_ID
+from service.sessions.session import LONGEST_ID
 
 MICROSECOND = 1e-6
 _MOST_ID_CHARACTERS = 1024

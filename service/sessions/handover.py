@@ -1,0 +1,53 @@
+"""Sessions of a version that leaves go on in the one that takes its place."""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from service.errors import CarouselError
+from service.sessions.ended import MODEL_CHANGED, MOVED
+from service.sessions.session import Session
+from service.sessions.sessions import Sessions
+
+_logger = structlog.get_logger()
+
+
+def hand_over(old: Sessions, new: Sessions | None) -> None:
+    """End every session of `old`; those that `new` can go on with are there, at once or after their step.
+
+    Without a `new` they end as unloaded.
+    """
+    if new is None:
+        old.close_all("unloaded")
+    elif new.origin.fingerprint != old.origin.fingerprint:
+        for session in list(old):
+            new.ended.add(session.id, MODEL_CHANGED)
+        old.close_all(MODEL_CHANGED)
+    else:
+        for session in list(old):
+            _move(old, new, session)
+
+
+def _move(old: Sessions, new: Sessions, session: Session) -> None:
+    if session.lock.locked():
+        new.expect(session.id, asyncio.create_task(_move_after_its_step(old, new, session)))
+    else:
+        _move_at_rest(old, new, session)
+
+
+async def _move_after_its_step(old: Sessions, new: Sessions, session: Session) -> None:
+    async with session.lock:
+        if session.is_open:
+            _move_at_rest(old, new, session)
+
+
+def _move_at_rest(old: Sessions, new: Sessions, session: Session) -> None:
+    snapshot = old.snapshot_at_rest(session)
+    old.end(session, MOVED)
+    try:
+        new.restore(snapshot, session.id, "version")
+    except CarouselError as failure:
+        # Two versions with sessions of one name, or one that has just expired.
+        _logger.warning("session not carried over", model=new.origin.model, reason=failure.message)

@@ -1,0 +1,159 @@
+"""The table of one model version's open streams: who is there, whether there is room, and when one ends."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+
+from service.batching.state_slots import StateSlots
+from service.domain.clock import Clock
+from service.errors import NotFound, SessionExists, TooManySessions
+from service.sessions.ended import Ended
+from service.sessions.session import Session, SessionLimits, shown
+from service.sessions.snapshot import Origin
+from service.telemetry.metrics import SessionMetrics
+
+_SWEEP_EVERY_S = 1.0
+
+
+class SessionTable:
+    """Lives on the event loop; every session in it has its slots, and gives them back when it ends."""
+
+    def __init__(
+        self,
+        slots: StateSlots,
+        limits: SessionLimits,
+        clock: Clock,
+        metrics: SessionMetrics,
+        origin: Origin,
+        unix_now: Callable[[], float] = time.time,
+    ) -> None:
+        self.origin = origin
+        self._unix_now = unix_now
+        self._slots = slots
+        self.limits = limits
+        self._clock = clock
+        self._metrics = metrics
+        self._open: dict[str, Session] = {}
+        self.ended = Ended()
+        self._expected: dict[str, asyncio.Task[None]] = {}
+        self._rows = 0
+        self._is_sweeping = False
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def __contains__(self, identity: str) -> bool:
+        return identity in self._open
+
+    def __iter__(self) -> Iterator[Session]:
+        return iter(self._open.values())
+
+    @property
+    def state_bytes(self) -> int:
+        return int(self._rows * self._slots.slot_bytes)
+
+    def knows(self, identity: str) -> bool:
+        """Whether it is open here, or has ended lately."""
+        return identity in self._open or identity in self.ended
+
+    def find(self, identity: str) -> Session:
+        """Raises SessionGone where it has ended lately, NotFound where nothing is known of it."""
+        session = self._open.get(identity)
+        if session is not None and session.expires_s() <= self._clock.now():
+            self.end(session, self._expiry(session))
+            session = None
+        if session is not None:
+            return session
+        if identity in self.ended:
+            raise self.ended.refusal(identity)
+        raise NotFound(f"session: there is no {shown(identity)} here")
+
+    def expires_in_s(self, session: Session) -> float:
+        """Time until it ends unless it is used before."""
+        return max(0.0, session.expires_s() - self._clock.now())
+
+    def close(self, identity: str, reason: str = "closed") -> None:
+        """End a session; raises as `find` does."""
+        self.end(self.find(identity), reason)
+
+    def close_all(self, reason: str) -> None:
+        for session in list(self._open.values()):
+            self.end(session, reason)
+
+    def end(self, session: Session, reason: str) -> None:
+        """End a session that is open."""
+        del self._open[session.id]
+        session.is_open = False
+        for slot in session.slots:
+            self._slots.release(slot)
+        self._rows -= session.rows
+        self.ended.add(session.id, reason)
+        self._metrics.closed(reason, len(self._open), self.state_bytes)
+
+    def expect(self, identity: str, coming: asyncio.Task[None]) -> None:
+        """A session of the version before comes when its step has run."""
+        self._expected[identity] = coming
+        coming.add_done_callback(lambda _: self._expected.pop(identity, None))
+
+    async def arrival(self, identity: str) -> None:
+        """Wait for a session that is expected, if it is."""
+        if coming := self._expected.get(identity):
+            await asyncio.wait([coming])
+
+    def sweep(self) -> None:
+        """End what has expired."""
+        now_s = self._clock.now()
+        for session in list(self._open.values()):
+            if session.expires_s() <= now_s and not session.lock.locked():
+                self.end(session, self._expiry(session))
+
+    def _add(self, session: Session) -> None:
+        """Give it its slots, with whatever is in them."""
+        session.slots = [self._slots.take() for _ in range(session.rows)]
+        self._open[session.id] = session
+        self.ended.forget(session.id)
+        self._rows += session.rows
+        self._sweep_later()
+
+    def _check_free(self, identity: str) -> None:
+        if identity in self._open:
+            raise SessionExists(
+                f"session: {shown(identity)} is open already, close it first or take another id"
+            )
+
+    def _check_room(self, rows: int, replaced: Session | None = None) -> None:
+        if self._has_room(rows, replaced):
+            return
+        self.sweep()
+        if not self._has_room(rows, replaced):
+            raise TooManySessions(
+                f"session: no room: {len(self._open)} are open with {self.state_bytes} bytes of state",
+                self._first_expiry_s(),
+            )
+
+    def _has_room(self, rows: int, replaced: Session | None) -> bool:
+        is_more = replaced is None or not replaced.is_open
+        more_rows = rows if replaced is None or is_more else rows - replaced.rows
+        size = (self._rows + more_rows) * self._slots.slot_bytes
+        return len(self._open) + is_more <= self.limits.max_sessions and size <= self.limits.max_bytes
+
+    def _first_expiry_s(self) -> float:
+        now_s = self._clock.now()
+        return max(0.0, min((session.expires_s() for session in self), default=now_s) - now_s)
+
+    def _sweep_later(self) -> None:
+        """As long as there are sessions, look every second."""
+        if not self._is_sweeping:
+            self._is_sweeping = True
+            self._clock.call_at(self._clock.now() + _SWEEP_EVERY_S, self._swept)
+
+    def _swept(self) -> None:
+        self._is_sweeping = False
+        self.sweep()
+        if self._open:
+            self._sweep_later()
+
+    def _expiry(self, session: Session) -> str:
+        return "ttl" if session.deadline_s <= self._clock.now() else "idle"

@@ -1,0 +1,66 @@
+"""From one version's table to the next: no stream is lost, and none is in both."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+
+import numpy as np
+import pytest
+from bench import all_due
+from fakes import running_sum
+from on_a_loop import on_a_loop
+from session_bench import SessionBench
+
+from service.errors import SessionGone, SnapshotMismatch, Unavailable
+from service.sessions.handover import hand_over
+
+
+@on_a_loop
+async def test_a_session_whose_step_runs_comes_when_that_is_answered():
+    old, new = SessionBench(), SessionBench()
+    session, whole = old.sessions.open("talk"), old.steps(9)
+    running, queued = (old.ask(session, whole[part]) for part in (slice(0, 4), slice(4, 5)))
+    await all_due()
+    hand_over(old.sessions, new.sessions)
+    waiting = asyncio.create_task(new.sessions.arrival("talk"))
+    await all_due()
+    assert not waiting.done()
+    await old.drain()
+    await waiting
+    answered = [(await task)[1][0].output for task in (running, queued)]
+    _, rest = await new.answers(new.sessions.find("talk"), whole[5:], number=3)
+    np.testing.assert_array_equal(np.concatenate([*answered, rest[0].output]), running_sum(whole))
+    assert (len(old.sessions), old.batcher.slots.in_use, new.batcher.slots.in_use) == (0, 0, 1)
+    with pytest.raises(Unavailable, match="send the step again"):
+        old.sessions.find("talk")
+
+
+@on_a_loop
+async def test_sessions_of_other_weights_end_and_are_told_so():
+    old, new = SessionBench(), SessionBench()
+    new.sessions.origin = dataclasses.replace(new.sessions.origin, fingerprint="a" * 64)
+    old.sessions.open("talk")
+    hand_over(old.sessions, new.sessions)
+    with pytest.raises(SnapshotMismatch, match="'talk' has ended: model_changed"):
+        new.sessions.find("talk")
+    assert new.sessions.open("talk").step == old.batcher.slots.in_use == 0
+
+
+@on_a_loop
+async def test_sessions_of_a_model_that_nobody_follows_end():
+    old = SessionBench()
+    old.sessions.open("talk")
+    hand_over(old.sessions, None)
+    with pytest.raises(SessionGone, match="unloaded"):
+        old.sessions.find("talk")
+
+
+@on_a_loop
+async def test_an_id_that_is_in_use_there_keeps_who_has_it():
+    old, new = SessionBench(), SessionBench()
+    old.sessions.open("talk")
+    own = new.sessions.open("talk")
+    hand_over(old.sessions, new.sessions)
+    assert new.sessions.find("talk") is own
+    assert (old.batcher.slots.in_use, new.batcher.slots.in_use) == (0, 1)
