@@ -7,13 +7,19 @@ import shutil
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from drawn import USUAL
+from hypothesis import HealthCheck, settings
 
 # No test finds what another has left behind.
 os.environ.setdefault("CAROUSEL_SESSION_STORE", "none")
+# Before torch is imported: its threads wait for each other by spinning, on cores that other tests are using.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-# New examples: pytest --hypothesis-profile=default
-settings.register_profile("carousel", derandomize=True, deadline=None)
+# A busy machine draws slowly.
+EVER = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("carousel", derandomize=True, max_examples=USUAL, **EVER)
+# Ten times as many, and others each time: pytest --hypothesis-profile=thorough
+settings.register_profile("thorough", max_examples=10 * USUAL, **EVER)
 settings.load_profile("carousel")
 
 

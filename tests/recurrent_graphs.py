@@ -146,11 +146,16 @@ def feeds_for(model: onnx.ModelProto, steps: int, rows: int, seed: int) -> dict[
     return feeds
 
 
-def on_onnx_runtime(model: bytes, feeds: dict[str, Array]) -> dict[str, Array]:
-    """Every output by name."""
+def session_of(model: bytes) -> ort.InferenceSession:
+    """On one thread: the threads of a test's session would spin on the cores of other tests."""
     options = ort.SessionOptions()
     options.log_severity_level, options.intra_op_num_threads = 3, 1
-    session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def on_onnx_runtime(model: bytes, feeds: dict[str, Array]) -> dict[str, Array]:
+    """Every output by name."""
+    session = session_of(model)
     names = [output.name for output in session.get_outputs()]
     return dict(zip(names, session.run(names, feeds), strict=True))
 

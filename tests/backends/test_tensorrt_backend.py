@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from drawn import examples
 from fake_gpu import Device
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from service.domain.batches import Batch
@@ -19,7 +20,7 @@ seeds = st.one_of(st.none(), st.integers(0, 1 << 30))
 @pytest.mark.parametrize("readout", Readout)
 @pytest.mark.parametrize("is_rtx", [False, True])
 @given(st.lists(st.tuples(lengths, st.integers(0, 9)), min_size=1, max_size=5), seeds)
-@settings(max_examples=30)
+@examples(30)
 def test_every_row_of_every_batch_is_exact(readout, is_rtx, batches, seed):
     device = Device(readout=readout, seed=seed, is_rtx=is_rtx).loaded()
     for number, (steps, spare_steps) in enumerate(batches):
@@ -30,7 +31,7 @@ def test_every_row_of_every_batch_is_exact(readout, is_rtx, batches, seed):
 
 
 @given(st.lists(lengths, min_size=2, max_size=8), seeds)
-@settings(max_examples=50)
+@examples(50)
 def test_batches_in_flight_together_keep_their_numbers_apart(batches, seed):
     device = Device(seed=seed).loaded()
     pending, answers = [], []

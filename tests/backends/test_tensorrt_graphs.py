@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 import structlog
+from drawn import examples
 from fake_gpu import Device
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from service.backends.cuda import CudaFailed, CudaOutOfMemory
@@ -60,7 +61,7 @@ def test_graphs_can_be_switched_off():
     st.lists(st.tuples(st.integers(1, 40), st.integers(1, 20)), min_size=2, max_size=12),
     st.none() | st.integers(0, 1 << 30),
 )
-@settings(max_examples=50)
+@examples(50)
 def test_a_graph_is_forgotten_when_its_memory_moves(shapes, seed):
     device = Device(seed=seed).loaded()
     for steps, rows in shapes:

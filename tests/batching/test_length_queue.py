@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Iterator
 
 import numpy as np
-from hypothesis import given, settings
+from drawn import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from service.batching.cost_model import CostModel
@@ -84,7 +85,7 @@ def test_every_batch_has_the_oldest_ticket_keeps_the_limits_and_takes_each_ticke
 
 
 @given(st.lists(st.integers(1, 16), min_size=1, max_size=6), prices)
-@settings(max_examples=60)
+@examples(60)
 def test_small_sets_are_cut_as_cheaply_as_any_cut_there_is(lengths, price):
     cost = priced(price)
     cheapest = min(sum(seconds(cost, batch) for batch in cut) for cut in partitions(lengths))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from drawn import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from service.batching.cost_model import CostModel
@@ -44,7 +45,7 @@ def least_total(lengths, counts, cost, limits) -> float:
 
 
 @given(classes, prices)
-@settings(max_examples=300)
+@examples(100)
 def test_no_cut_is_cheaper(counts_by_length, price):
     lengths = sorted(counts_by_length)
     counts = [counts_by_length[length] for length in lengths]
@@ -54,7 +55,7 @@ def test_no_cut_is_cheaper(counts_by_length, price):
 
 
 @given(classes, prices, st.integers(1, 64), st.integers(400, 20_000))
-@settings(max_examples=300)
+@examples(100)
 def test_with_limits_no_cut_is_cheaper_by_more_than_a_tenth(counts_by_length, price, max_rows, max_row_steps):
     lengths = sorted(counts_by_length)
     counts = [counts_by_length[length] for length in lengths]

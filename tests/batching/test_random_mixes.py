@@ -7,7 +7,8 @@ from collections import Counter
 
 import pytest
 from bench import Bench, all_due, assert_answered
-from hypothesis import given, settings
+from drawn import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from service.batching.partition import BatchLimits
@@ -139,7 +140,7 @@ class Mix:
 
 @pytest.mark.parametrize("kind", [SequenceBatcher, StepBatcher])
 @given(st.lists(actions, max_size=30), st.sampled_from(list(Readout)), limits, names, names)
-@settings(max_examples=200)
+@examples(100)
 def test_every_accepted_ticket_is_answered_exactly_once_and_exactly_right(
     kind, script, readout, limit, bad, nan
 ):
@@ -178,6 +179,6 @@ async def on_an_engine_thread(kind, groups, leavers, batch_limits, bad) -> None:
 @given(
     st.lists(lengths, min_size=1, max_size=8), st.frozensets(st.integers(0, 50), max_size=6), limits, names
 )
-@settings(max_examples=60)
+@examples(40)
 def test_the_same_holds_on_a_real_engine_thread(kind, groups, leavers, limit, bad):
     asyncio.run(on_an_engine_thread(kind, groups, leavers, limit, bad))

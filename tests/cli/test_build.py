@@ -129,7 +129,7 @@ def test_profiles_that_were_given_are_those_of_later_builds_and_of_the_server(bu
 
 def test_one_spoilt_bundle_does_not_keep_the_others_from_being_built(build, models_dir):
     (models_dir / "gait" / "1" / "model.onnx").write_bytes(b"")
-    result = build("--all")
+    result = build("--all", *SMALL)
     assert result.exit_code == 1
     assert "letters/1" in result.output
     assert "gait/1/model.onnx: its SHA-256" in result.output.replace("\n", "")

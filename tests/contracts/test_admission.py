@@ -11,6 +11,7 @@ from on_a_loop import on_a_loop
 
 from service.admission.roles import Role, role_for_method, role_for_path
 from service.api.grpc.messages import POOL, SERVICE
+from service.app import Carousel
 
 CALLERS = {
     "none": None,
@@ -53,7 +54,7 @@ async def test_every_route_lets_in_whom_its_role_lets_in(tmp_path, caller, are_p
     async with MemoryServer(
         api_keys_file=key_file(tmp_path), model_control="keys", open_pages=are_pages_open
     ) as server:
-        documented = server.carousel._fastapi(server.carousel.errors).openapi()["paths"]
+        documented = Carousel._fastapi(server.carousel, server.carousel.errors).openapi()["paths"]
         operations = {(path, method) for path, methods in documented.items() for method in methods}
         assert len(operations) > 15
         operations |= {(path, "post") for path in FURTHER_PATHS} | {("/", "get"), ("/docs", "get")}

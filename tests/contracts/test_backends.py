@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from drawn import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from random_networks import CAUSAL, RandomNetwork
 
@@ -53,7 +54,7 @@ def drawn(loaded, steps: list[int], seed: int) -> list[Array]:
 
 
 @given(lengths, seeds, seeds)
-@settings(max_examples=20)
+@examples(12)
 def test_a_row_of_a_padded_batch_is_what_pytorch_computes_for_it_alone(loaded, steps, seed, garbage):
     sequences = drawn(loaded, steps, seed)
     together = run_rows(loaded, sequences, fresh(loaded.network.signature, len(steps)), garbage)
@@ -62,7 +63,7 @@ def test_a_row_of_a_padded_batch_is_what_pytorch_computes_for_it_alone(loaded, s
 
 
 @given(lengths, seeds)
-@settings(max_examples=10)
+@examples(10)
 def test_what_pads_a_row_and_how_far_changes_nothing(loaded, steps, seed):
     sequences = drawn(loaded, steps, seed)
     states = fresh(loaded.network.signature, len(steps))
@@ -78,7 +79,7 @@ def test_what_pads_a_row_and_how_far_changes_nothing(loaded, steps, seed):
 
 @pytest.mark.parametrize("network", CAUSAL, indirect=True)
 @given(st.integers(2, 24), st.lists(st.integers(1, 23), max_size=5), seeds)
-@settings(max_examples=12)
+@examples(10)
 def test_a_sequence_in_chunks_is_the_sequence_whole(loaded, steps, cuts, seed):
     (sequence,) = drawn(loaded, [steps], seed)
     states, outputs = fresh(loaded.network.signature, 1), []

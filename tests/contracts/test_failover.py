@@ -8,10 +8,11 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from bench import all_due
+from drawn import examples
 from engines import STALL_S, Engines
 from fakes import running_sum
 from faulty import FaultyEngine, fails, hangs, poisons
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
@@ -123,7 +124,7 @@ def step_once(engine: FaultyEngine) -> None:
 
 
 @pytest.mark.parametrize("scheduler", [SequenceBatcher, StepBatcher])
-@settings(max_examples=150, deadline=None)
+@examples(80)
 @given(st.lists(events, max_size=60), st.sampled_from(list(Readout)), st.sampled_from([1, 2]))
 def test_whatever_the_gpu_does_every_accepted_sequence_is_answered_once_and_right(
     scheduler, played, readout, in_flight
@@ -140,7 +141,7 @@ def test_whatever_the_gpu_does_every_accepted_sequence_is_answered_once_and_righ
 
 
 @pytest.mark.parametrize("scheduler", [SequenceBatcher, StepBatcher])
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(st.lists(events, max_size=40))
 def test_a_gpu_that_heals_is_in_use_again_and_answers_alone(scheduler, played):
     async def scenario() -> None:

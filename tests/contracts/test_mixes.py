@@ -6,7 +6,8 @@ import asyncio
 from dataclasses import dataclass
 
 import numpy as np
-from hypothesis import given, settings
+from drawn import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
@@ -124,7 +125,7 @@ async def play(loaded, mix: list[Caller], batch_limits: BatchLimits, seed: int, 
 
 
 @given(callers, limits, st.integers(0, 1 << 30), st.booleans())
-@settings(max_examples=40)
+@examples(24)
 def test_every_answer_is_the_lone_answer_whoever_comes_goes_and_is_cut(
     loaded, mix, batch_limits, seed, on_carousel
 ):

@@ -6,6 +6,7 @@ import json
 import shutil
 import socket
 import subprocess
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
@@ -73,7 +74,10 @@ def test_what_it_computed_shows_in_its_metrics(client):
 
     before = computed()
     client.post("/predict/gait", json={"sequences": [[[1, 2]], [[1, 2], [3, 4]]]})
-    assert computed() == before + 2
+    # The page is made anew for a share of the time only.
+    due_s = time.monotonic() + 5
+    while computed() != before + 2:
+        assert time.monotonic() < due_s
 
 
 def test_callers_at_the_same_time_each_get_their_own_answer(client, published):

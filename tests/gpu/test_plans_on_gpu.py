@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from drawn import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from on_gpu import BUNDLES, OnGpu, bundle, flavour, plans
 
@@ -24,7 +25,7 @@ def test_rows_of_any_length_are_as_on_the_cpu(name, precision):
     with OnGpu(name, precision) as on_gpu:
 
         @given(lengths, st.integers(0, 1 << 30))
-        @settings(max_examples=20)
+        @examples(20)
         def check(lengths, seed):
             batch = on_gpu.batch(lengths, seed)
             on_gpu.check(on_gpu.backend.run(batch), batch)

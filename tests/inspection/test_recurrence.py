@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import onnx
 import pytest
-from hypothesis import assume, given, settings
+from drawn import examples
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from recurrent_graphs import Recurrence, feeds_for, graph_of, on_onnx_runtime, recurrences
 
@@ -38,7 +39,7 @@ def inspected(model: onnx.ModelProto, feeds):
     st.integers(0, 3),
     st.integers(0, 1 << 30),
 )
-@settings(max_examples=120)
+@examples(60)
 def test_what_is_computed_anew_is_what_onnx_runtime_computed(stack, features, steps, padding, seed):
     model = graph_of(stack, features, seed)
     feeds = feeds_for(model, steps + padding, 1, seed)

@@ -9,6 +9,7 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 import torch
+from recurrent_graphs import session_of
 
 from model_export.graph_writer import GraphWriter
 from model_export.networks.conv_lstm import ConvLstm
@@ -96,7 +97,7 @@ def pair(request: pytest.FixtureRequest) -> Pair:
     shape = _STEP_SHAPES[request.param]
     graph = GraphWriter("test", Datatype.FP32 if shape else Datatype.INT32, shape)
     network.write(graph)
-    session = ort.InferenceSession(graph.model().SerializeToString(), providers=["CPUExecutionProvider"])
+    session = session_of(graph.model().SerializeToString())
     return Pair(network, copy.deepcopy(network).double(), session, shape, np.random.default_rng(5))
 
 

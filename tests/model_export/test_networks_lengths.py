@@ -7,9 +7,9 @@ from collections.abc import Callable
 from functools import partial
 
 import numpy as np
-import onnxruntime as ort
 import pytest
 import torch
+from recurrent_graphs import session_of
 from torch import nn
 
 from model_export.graph_writer import GraphWriter
@@ -41,7 +41,7 @@ class Case:
                 nn.init.uniform_(tensor, *((-0.7, 0.7) if tensor.requires_grad else (0.5, 1.5)))
         graph = GraphWriter("case", datatype, step)
         network.eval().write(graph)
-        self.session = ort.InferenceSession(graph.model().SerializeToString())
+        self.session = session_of(graph.model().SerializeToString())
         self.exact = copy.deepcopy(network).double()
         self.shapes = network.state_shapes
         self.datatype, self.step = datatype, step

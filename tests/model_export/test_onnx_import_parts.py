@@ -6,7 +6,8 @@ import operator
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from drawn import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from model_export.onnx_import.axes import BATCH, TIME, Extents, axis, axis_of, broadcast, describe, extent
@@ -58,7 +59,7 @@ def test_no_batch_goes_below_the_least(expression, at):
     assert expression.least is None or expression.least <= value(expression, at)
 
 
-@settings(max_examples=300)
+@examples(100)
 @given(
     st.sampled_from(["Less", "LessOrEqual", "Equal", "Greater", "GreaterOrEqual"]),
     expressions(),

@@ -6,7 +6,8 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from hypothesis import HealthCheck, given, settings
+from drawn import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from onnx_import_graphs import weights, write
 from onnx_import_running import check_against_the_original_alone
@@ -60,7 +61,7 @@ def stack(layers, readout, is_batch_first):
     return " ".join(nodes), constants
 
 
-@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@examples(50)
 @given(st.lists(LAYERS, min_size=1, max_size=3), st.sampled_from(sorted(READOUTS)), st.booleans())
 def test_a_random_stack_is_imported_exactly(layers, readout, is_batch_first):
     nodes, constants = stack(layers, readout, is_batch_first)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import onnx
 import pytest
-from hypothesis import assume, given, settings
+from drawn import examples
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 from recurrent_graphs import (
@@ -35,7 +36,7 @@ def tolerance(stack: list[Recurrence]) -> float:
 
 
 @given(layers, st.integers(1, 4), st.integers(1, 9), st.integers(1, 5), seeds)
-@settings(max_examples=160)
+@examples(80)
 def test_the_loop_computes_what_the_nodes_compute(stack, features, steps, rows, seed):
     model = graph_of(stack, features, seed)
     feeds = feeds_for(model, steps, rows, seed)

@@ -41,18 +41,29 @@ def test_it_builds_reports_in_one_line_and_finds_its_work_again(run, published, 
     assert [json.loads(one.stdout)["plans"][0]["cached"] for one in (first, second)] == [False, True]
 
 
+def test_what_is_refused_is_reported_and_the_status_says_so(run, published, flavour):
+    result = run(published / "gait" / "1", *PROFILE, "--precision", "bf16", "--route", "parser")
+    assert result.returncode == 1
+    report = json.loads(result.stdout)
+    assert report["ok"] is False
+    assert "half precision" in report["plans"][0]["refused"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (("--profile", "nonsense"), "profile: expected like"),
         ((*PROFILE, "--target", "SM90"), "target: expected any of"),
-        ((*PROFILE, "--precision", "bf16", "--route", "parser"), "half precision"),
     ],
 )
-def test_what_is_refused_is_reported_and_the_status_says_so(run, published, flavour, arguments, words):
-    result = run(published / "gait" / "1", *arguments)
-    assert result.returncode == 1
-    report = json.loads(result.stdout)
+def test_a_request_that_cannot_be_is_refused_before_any_build(
+    published, flavour, tmp_path, monkeypatch, capfd, arguments, words
+):
+    monkeypatch.setattr(program.os, "nice", lambda _: 0)
+    monkeypatch.setattr(program, "configure_logs", lambda *_, **__: None)
+    bundle, plans = str(published / "gait" / "1"), str(tmp_path / "plans")
+    assert program.main([bundle, *arguments, "--plans-dir", plans]) == 1
+    report = json.loads(capfd.readouterr().out)
     assert report["ok"] is False
     assert words in (report.get("error") or report["plans"][0]["refused"])
 

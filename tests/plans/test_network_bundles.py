@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from drawn import is_thorough
 from network_interpreter import NetworkInterpreter
 from recurrent_graphs import assert_equal_outputs, on_onnx_runtime
 from tensorrt_here import network_of, plan_of, tensorrt
@@ -27,6 +28,14 @@ WAYS = [
     for route in Route
     for precision in Precision
     if route is Route.HOISTED or (precision is Precision.FP32 and name not in WITHOUT_RECURRENT_NODES)
+]
+# TensorRT takes half a second for a plan. Every day: a merge is two nodes, and bfloat16's graph is float16's.
+PLANNED = [
+    (name, route, precision)
+    for name, route, precision in WAYS
+    if is_thorough()
+    or (route, precision) == (Route.HOISTED, Precision.FP32)
+    or ("-" not in name and (precision is not Precision.BF16 or name in {"digits", "winds"}))
 ]
 # Of an output's largest value. bfloat16 has 8 bits of fraction where float16 has 11.
 # bf16 keeps eight bits: a column between two digits of `strips` is 0.51 a blank, or 0.38.
@@ -70,9 +79,14 @@ def pieces(name: str, rows: int) -> list[Array]:
     return [sequences[row % len(sequences)][: random.integers(1, 13)] for row in range(rows)]
 
 
+@cache
+def graph_of(name: str, route: Route, precision: Precision) -> bytes:
+    return prepared_graph(model_of(name), route, precision)
+
+
 def computed(name: str, route: Route, precision: Precision, feeds: dict[str, Array]) -> dict[str, Array]:
-    graph = prepared_graph(model_of(name), route, precision)
-    return NetworkInterpreter(tensorrt(), network_of(graph)).run(feeds)
+    network = network_of(graph_of(name, route, precision))
+    return NetworkInterpreter(tensorrt(), network).run(feeds)
 
 
 def labels(name: str, output: Array) -> Array:
@@ -102,21 +116,21 @@ def test_the_network_computes_pieces_of_any_length_from_any_state(name, route, p
 def test_half_precision_on_onnx_runtime_answers_alike(name):
     sequences = read_golden(MODELS / name / "1").sequences
     feeds = padded(list(sequences)) | states_of(name, len(sequences), spread=0.0)
-    graph = prepared_graph(model_of(name), Route.HOISTED, Precision.FP16)
+    graph = graph_of(name, Route.HOISTED, Precision.FP16)
     found, due = on_onnx_runtime(graph, feeds), on_onnx_runtime(model_of(name), feeds)
     assert_equal_outputs(found, due, TOLERANCE[Precision.FP16])
     np.testing.assert_array_equal(labels(name, found["output"]), labels(name, due["output"]))
 
 
-@pytest.mark.parametrize(("name", "route", "precision"), WAYS)
+@pytest.mark.parametrize(("name", "route", "precision"), PLANNED)
 def test_a_plan_of_fixed_time_comes_out_and_can_be_captured(name, route, precision):
-    plan = plan_of(prepared_graph(model_of(name), route, precision), steps=(8, 8, 8))
+    plan = plan_of(graph_of(name, route, precision), steps=(8, 8, 8))
     assert b"stream_capturable=1" in plan
 
 
 @pytest.mark.parametrize("name", ["digits", "strips", "winds"])
 def test_a_plan_of_any_time_comes_out_and_cannot_be_captured(name):
-    plan = plan_of(prepared_graph(model_of(name), Route.HOISTED, Precision.FP16), steps=(1, 64, 1024))
+    plan = plan_of(graph_of(name, Route.HOISTED, Precision.FP16), steps=(1, 64, 1024))
     assert b"stream_capturable=0" in plan
 
 

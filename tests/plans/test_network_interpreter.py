@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from drawn import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from network_interpreter import NetworkInterpreter, UnknownLayer
 from onnx import TensorProto, helper, numpy_helper
@@ -29,7 +30,7 @@ def graph_of_node(operator, weights, shape, **attributes) -> bytes:
 
 
 @given(few, few, few, st.integers(1, 2), st.data(), st.integers(0, 1 << 30))
-@settings(max_examples=30)
+@examples(30)
 def test_a_convolution_is_the_one_of_onnx_runtime(rows, channels, filters, axes, data, seed):
     random = np.random.default_rng(seed)
     kernel, strides, dilations = (data.draw(st.lists(few, min_size=axes, max_size=axes)) for _ in range(3))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from drawn import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from network_interpreter import NetworkInterpreter
 from recurrent_graphs import assert_equal_outputs, feeds_for, graph_of, on_onnx_runtime, recurrences
@@ -18,7 +19,7 @@ seeds = st.integers(0, 1 << 30)
 
 
 @given(stacks, sizes, sizes, sizes, seeds)
-@settings(max_examples=50)
+@examples(40)
 def test_the_hoisted_network_computes_every_node(stack, features, steps, rows, seed):
     model = graph_of(stack, features, seed)
     graph = prepared_graph(model.SerializeToString(), Route.HOISTED, Precision.FP32)
@@ -26,7 +27,7 @@ def test_the_hoisted_network_computes_every_node(stack, features, steps, rows, s
 
 
 @given(plainer_stacks, sizes, sizes, sizes, seeds)
-@settings(max_examples=80)
+@examples(60)
 def test_the_parsers_network_computes_whatever_was_not_refused(stack, features, steps, rows, seed):
     model = graph_of(stack, features, seed)
     try:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import onnx
 import pytest
-from hypothesis import assume, given, settings
+from drawn import examples
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from network_interpreter import NetworkInterpreter
 from onnx import TensorProto, helper, numpy_helper
@@ -53,7 +54,7 @@ def dense(weights: float, *more: onnx.NodeProto, output: str = "product") -> onn
 
 
 @given(stacks, half_precisions, st.integers(1, 8), st.integers(0, 1 << 30))
-@settings(max_examples=40)
+@examples(30)
 def test_every_recurrent_node_computes_in_half_precision(stack, precision, steps, seed):
     # A threshold is a step: beside it, rounding an input changes the output by the threshold.
     assume("ThresholdedRelu" not in str(stack))

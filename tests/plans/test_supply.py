@@ -19,6 +19,7 @@ from service.plans.request import BuildRequest, identity_of
 from service.plans.supply import supply_plans
 
 REQUEST = BuildRequest(tuple(map(parse_profile, ("1:1-2-4", "16:1-2-4"))), NO_GPU)
+ONE = REQUEST.parts()[0]
 
 
 @pytest.fixture
@@ -47,19 +48,19 @@ def test_the_second_time_everything_is_cached(supplied):
 
 
 def test_what_is_asked_for_by_force_is_built_anew(supplied):
-    supplied()
-    assert [one.was_cached for one in supplied(is_forced=True)] == [False, False]
+    supplied(ONE)
+    assert [one.was_cached for one in supplied(ONE, is_forced=True)] == [False]
 
 
 def test_a_spoilt_plan_is_built_anew_and_then_found(supplied, cache, sha256, flavour):
-    supplied()
-    for path in cache.folder.glob("*.plan"):
-        path.write_bytes(path.read_bytes()[:-1])
-    found = find_plan(cache, sha256, REQUEST.parts()[0], flavour)
+    supplied(ONE)
+    (path,) = cache.folder.glob("*.plan")
+    path.write_bytes(path.read_bytes()[:-1])
+    found = find_plan(cache, sha256, ONE, flavour)
     assert isinstance(found, NoPlan)
     assert found.is_spoilt
-    assert [one.was_cached for one in supplied()] == [False, False]
-    assert isinstance(find_plan(cache, sha256, REQUEST.parts()[0], flavour), CachedPlan)
+    assert [one.was_cached for one in supplied(ONE)] == [False]
+    assert isinstance(find_plan(cache, sha256, ONE, flavour), CachedPlan)
 
 
 def test_one_refused_profile_does_not_cost_the_others_their_plans(supplied):
@@ -80,12 +81,11 @@ def test_a_plan_that_cannot_be_stored_is_a_reason(supplied, monkeypatch):
 
 
 def test_of_two_measured_routes_the_faster_is_found(supplied, cache, sha256, flavour):
-    part = REQUEST.parts()[0]
     for route, seconds in ((Route.HOISTED, 0.5), (Route.PARSER, 0.25)):
-        supplied(replace(part, route=route))
-        found = cache.find(identity_of(sha256, part, route, flavour))
+        supplied(replace(ONE, route=route))
+        found = cache.find(identity_of(sha256, ONE, route, flavour))
         cache.store(found.plan, found.record.model_copy(update={"measured_s": seconds}))
-    assert find_plan(cache, sha256, part, flavour).record.identity.route is Route.PARSER
+    assert find_plan(cache, sha256, ONE, flavour).record.identity.route is Route.PARSER
 
 
 def test_a_plan_from_a_machine_without_a_gpu_is_measured_beside_its_rival_on_one(supplied):
@@ -114,10 +114,9 @@ def test_a_plan_that_does_not_run_on_the_gpu_leaves_the_other_route_and_the_othe
 
 
 def test_where_the_route_is_open_a_plan_of_either_will_do(supplied, cache, sha256, flavour):
-    part = REQUEST.parts()[0]
-    supplied(replace(part, route=Route.PARSER))
-    assert [one.was_cached for one in supplied(part)] == [True]
-    assert [one.was_cached for one in supplied(replace(part, route=Route.HOISTED))] == [False]
+    supplied(replace(ONE, route=Route.PARSER))
+    assert [one.was_cached for one in supplied(ONE)] == [True]
+    assert [one.was_cached for one in supplied(replace(ONE, route=Route.HOISTED))] == [False]
 
 
 def stock(cache, flavour, hashes, device=NO_GPU):

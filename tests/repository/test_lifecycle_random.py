@@ -8,7 +8,8 @@ import tempfile
 from pathlib import Path
 
 from changing_models import ChangingServer, changing
-from hypothesis import given, settings
+from drawn import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from on_a_loop import on_a_loop
 
@@ -60,7 +61,7 @@ async def serving(server: ChangingServer) -> dict[str, str]:
 
 
 @given(policy=st.sampled_from(("latest", "latest:2", "all")), steps=st.lists(STEPS, min_size=4, max_size=12))
-@settings(max_examples=12)
+@examples(12)
 def test_at_rest_what_serves_is_what_the_policy_makes_of_the_disk(contents, policy, steps):
     with tempfile.TemporaryDirectory() as folder:
         on_a_loop(story)(Disk(Path(folder), contents), policy, steps)

@@ -8,8 +8,9 @@ import contextlib
 import numpy as np
 import pytest
 from bench import all_due
+from drawn import examples
 from fakes import running_sum
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from on_a_loop import on_a_loop
 from session_bench import SessionBench
@@ -225,7 +226,7 @@ class Play:
 
 
 @given(st.lists(actions, max_size=40))
-@settings(max_examples=120)
+@examples(80)
 def test_whatever_happens_every_answer_is_the_whole_stream_s(script):
     async def scenario():
         play = Play()

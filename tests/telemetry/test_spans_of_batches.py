@@ -6,7 +6,8 @@ import asyncio
 from itertools import pairwise
 
 from bench import Bench, all_due
-from hypothesis import example, given, settings
+from drawn import examples
+from hypothesis import example, given
 from hypothesis import strategies as st
 from on_a_loop import on_a_loop
 from opentelemetry.sdk.trace import ReadableSpan
@@ -119,7 +120,7 @@ def assert_linked(spans: RecordedSpans, compute: ReadableSpan, server: ReadableS
 
 @example([("ask", [3, 4]), ("ask", [5]), ("leave", 0), ("step",), ("leave", 1)], BatchLimits(1, 300))
 @given(st.lists(actions, max_size=25), st.builds(BatchLimits, st.integers(1, 9), st.integers(1, 300)))
-@settings(max_examples=150)
+@examples(80)
 def test_spans_lie_within_each_other_and_add_up(script, limits):
     async def scenario():
         mix = TracedMix(limits)

@@ -8,10 +8,11 @@ import json
 import grpc
 import numpy as np
 from binary_bodies import LENGTH, announced, framed
+from drawn import examples
 from every_door import DOORS
 from fakes import running_sum
 from grpc_door import GrpcDoor, infer_fields
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from mutations import changed_bytes, changed_values
 from on_a_loop import on_a_loop
@@ -81,30 +82,30 @@ async def call(body: bytes) -> None:
 
 
 @given(changed_values(PREDICT) | changed_bytes(json.dumps(PREDICT).encode()))
-@settings(max_examples=25)
+@examples(20)
 def test_at_predict(body):
     post("/predict/sums", body, {})
 
 
 @given(changed_values(INFER) | changed_bytes(json.dumps(INFER).encode()))
-@settings(max_examples=40)
+@examples(30)
 def test_at_v2_in_json(body):
     post("/v2/models/sums/infer", body, {})
 
 
 @given(changed_bytes(FRAMED), st.sampled_from([FRAME[LENGTH], "0", "7", "300"]))
-@settings(max_examples=25)
+@examples(20)
 def test_at_v2_in_bytes(body, length):
     post("/v2/models/sums/infer", body, {LENGTH: length})
 
 
 @given(changed_values(ANNOUNCED))
-@settings(max_examples=25)
+@examples(20)
 def test_at_v2_where_the_json_announces_other_bytes(header):
     post("/v2/models/sums/infer", header + ROWS.tobytes() + ENDS.tobytes(), {LENGTH: str(len(header))})
 
 
 @given(changed_bytes(MESSAGE))
-@settings(max_examples=40)
+@examples(30)
 def test_at_grpc(body):
     call(body)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from drawn import examples
 from every_door import DOORS, Predict
 from fakes import running_sum
 from grpc_door import GrpcDoor
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from on_a_loop import on_a_loop
 from questions import Question, Served, serving_bundles
@@ -20,7 +21,7 @@ SEQUENCE = st.lists(st.tuples(VALUES, VALUES), min_size=1, max_size=9).map(lambd
 
 
 @given(st.lists(SEQUENCE, min_size=1, max_size=4))
-@settings(max_examples=20)
+@examples(20)
 def test_rows_of_any_numbers_and_lengths(sequences):
     @on_a_loop
     async def scenario():

@@ -7,7 +7,8 @@ import time
 from functools import partial
 
 import pytest
-from hypothesis import given, settings
+from drawn import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from on_a_loop import on_a_loop
 from redis_server import needs_redis, redis_server
@@ -45,7 +46,7 @@ async def _ids(store) -> set[str]:
 
 
 @given(session_id=st.text(min_size=1, max_size=60), snapshot=st.binary(max_size=300))
-@settings(max_examples=25)
+@examples(25)
 @on_a_loop
 async def test_what_one_server_puts_another_gets_under_any_id(opened, session_id, snapshot):
     async with opened() as stores:
@@ -171,7 +172,7 @@ async def test_of_many_who_come_at_once_one_claims_and_one_takes(opened):
 
 
 @given(moves=st.lists(st.tuples(st.booleans(), st.sampled_from(_MOVES))))
-@settings(max_examples=40)
+@examples(40)
 @on_a_loop
 async def test_whatever_two_servers_do_only_the_last_to_claim_writes(opened, moves):
     async with opened() as stores:
