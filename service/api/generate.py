@@ -53,14 +53,16 @@ def generate_routes(predictor: Predictor, default_timeout_s: float) -> APIRouter
         body = parsed_object(await request.body(), _FIELDS)
         return _read(predictor.registry.find(model), body, default_timeout_s)
 
-    @router.post("/generate", summary="Go on with a text", openapi_extra=_BODY)
+    @router.post("/generate", summary="Go on with a text", responses=_RESPONSES, openapi_extra=_BODY)
     async def generate(model: str, request: Request) -> Response:
         wish = await wished(model, request)
         pieces = [piece async for piece in _pieces(predictor, wish)]
         text = "".join(piece.get("text_output", "") for piece in pieces)
         return Response(orjson.dumps(pieces[-1] | {"text_output": text}), media_type="application/json")
 
-    @router.post("/generate_stream", summary="The same, as it is said", openapi_extra=_BODY)
+    @router.post(
+        "/generate_stream", summary="The same, as it is said", responses=_RESPONSES, openapi_extra=_BODY
+    )
     async def generate_stream(model: str, request: Request) -> Response:
         pieces = _pieces(predictor, await wished(model, request))
         # What is refused at once is refused with its own status.
@@ -169,6 +171,14 @@ def _stops(value: Any) -> tuple[str, ...]:
     return tuple(stops)
 
 
+_RESPONSES: Any = {
+    400: {"description": "malformed, or no language model; names the field"},
+    404: {"description": "no such model"},
+    415: {"description": "a content type that is not read here"},
+    429: {"description": "no room; Retry-After says when to come back"},
+    500: {"description": "the engine could not run a step"},
+    504: {"description": "the deadline passed before all was said"},
+}
 _TEXT = {"type": "string", "minLength": 1}
 _PROPERTIES = {
     "text_input": _TEXT,
