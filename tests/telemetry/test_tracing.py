@@ -72,6 +72,9 @@ print([name for name in sys.modules if name.startswith("opentelemetry.sdk") or n
 
 
 def test_without_its_packages_the_setting_is_refused_with_the_remedy(monkeypatch):
+    # Another test may have imported what is below it.
+    for name in [name for name in sys.modules if name.startswith("opentelemetry.exporter")]:
+        monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "opentelemetry.exporter", None)
     with pytest.raises(InvalidSettings, match=r"CAROUSEL_TRACING: .*pip install -e '\.\[otel\]'"):
         read_settings(tracing="otlp")
