@@ -63,8 +63,8 @@ class Sessions(SessionTable):
                 raise OutOfOrder(f"step: got {number}, due is {session.step + 1}")
             answers = await run(session.slots)
             self._check_open(session)
-            self._commit(session, answers)
-            return session.step, answers
+            kept = self._commit(session, answers)
+            return session.step, kept
 
     async def snapshot(self, session: Session) -> Snapshot:
         """Where it stands, between two of its steps; raises SessionGone where it ends before that."""
@@ -103,12 +103,15 @@ class Sessions(SessionTable):
         check_fits(snapshot, self.origin.fingerprint, self.origin.signature.states)
         check_answer(snapshot, self.origin.signature)
 
-    def _commit(self, session: Session, answers: list[RowResult]) -> None:
+    def _commit(self, session: Session, answers: list[RowResult]) -> list[RowResult]:
         for slot, answer in zip(session.slots, answers, strict=True):
             self._slots.write(slot, answer.states)
+        # Copies: an answer is kept until the next step, and a view would keep its whole batch with it.
+        kept = [answer._replace(output=answer.output.copy(), states=()) for answer in answers]
         session.step += 1
-        session.answer = answers
+        session.answer = kept
         session.used_s = self._clock.now()
+        return kept
 
     def _check_open(self, session: Session) -> None:
         if not session.is_open:

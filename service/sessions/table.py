@@ -61,7 +61,7 @@ class SessionTable:
     def find(self, identity: str) -> Session:
         """Raises SessionGone where it has ended lately, NotFound where nothing is known of it."""
         session = self._open.get(identity)
-        if session is not None and session.expires_s() <= self._clock.now():
+        if session is not None and self._has_expired(session):
             self.end(session, self._expiry(session))
             session = None
         if session is not None:
@@ -104,10 +104,13 @@ class SessionTable:
 
     def sweep(self) -> None:
         """End what has expired."""
-        now_s = self._clock.now()
         for session in list(self._open.values()):
-            if session.expires_s() <= now_s and not session.lock.locked():
+            if self._has_expired(session):
                 self.end(session, self._expiry(session))
+
+    def _has_expired(self, session: Session) -> bool:
+        """Whose step is running is in use, however long that takes."""
+        return session.expires_s() <= self._clock.now() and not session.lock.locked()
 
     def _add(self, session: Session) -> None:
         """Give it its slots, with whatever is in them."""

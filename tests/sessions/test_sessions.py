@@ -234,3 +234,29 @@ def test_whatever_happens_every_answer_is_the_whole_stream_s(script):
         play.assert_no_slot_leaks()
 
     asyncio.run(scenario())
+
+
+@on_a_loop
+async def test_an_answer_that_is_kept_keeps_nothing_of_its_neighbours():
+    bench = SessionBench()
+    several = [bench.sessions.open() for _ in range(8)]
+    asked = [bench.ask(session, bench.steps(5, seed)) for seed, session in enumerate(several)]
+    await bench.drain()
+    await asyncio.gather(*asked)
+    for session in several:
+        (answer,) = session.answer
+        assert answer.output.base is None
+        assert answer.states == ()
+
+
+@on_a_loop
+async def test_a_session_does_not_expire_while_its_step_runs():
+    bench = SessionBench(SessionLimits(10, 1 << 20, idle_s=10.0, ttl_s=25.0))
+    session = bench.sessions.open("slow")
+    running = bench.ask(session, bench.steps(5))
+    await all_due()
+    bench.clock.advance(12.0)
+    assert bench.sessions.find("slow") is session
+    await bench.drain()
+    await running
+    assert bench.sessions.find("slow").step == 1
