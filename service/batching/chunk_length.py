@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from service.batching.cost_model import CostModel
+from service.batching.cost_model import ROW_TICK_S, CostModel
 
 
 def chunk_length(remaining: Iterable[int], cost: CostModel, most_s: float, *, is_awaited: bool) -> int:
     """Steps of the next tick for rows with so many steps left, at most what `most_s` seconds hold.
 
     A tick that goes on after a row has ended computes padding for it; one that stops there costs a call
-    more. So it goes on to the longest of the lengths left for which the padding costs no more than a call:
-    never more than twice what the best cut would cost. Where others wait for a seat (`is_awaited`) an idle
-    one also wastes its share of the step that all rows pay for together.
+    more, and a row more for each that goes on. So it goes on to the longest of the lengths left for which
+    the padding costs no more than that: never more than twice what the best cut would cost. Where others
+    wait for a seat (`is_awaited`) an idle one also wastes its share of the step that all rows pay for
+    together.
     """
     lengths = sorted(remaining)
     rows = len(lengths)
@@ -21,7 +22,7 @@ def chunk_length(remaining: Iterable[int], cost: CostModel, most_s: float, *, is
     longest, padding = lengths[0], 0
     for ended, length in enumerate(lengths):
         padding += ended * (length - longest)
-        if padding * idle_s > cost.call_s:
+        if padding * idle_s > cost.call_s + (rows - ended) * ROW_TICK_S:
             break
         longest = length
     per_step_s = cost.step_s + cost.row_step_s * rows

@@ -5,6 +5,7 @@ from __future__ import annotations
 _MEMORY = 0.9
 _MOST = 4.0
 _LATELY_S = 10.0
+_CAUTION = 2.0
 
 
 class Pace:
@@ -17,7 +18,7 @@ class Pace:
     """
 
     def __init__(self) -> None:
-        self._foretold_s = self._waited_s = 0.0
+        self._foretold_s = self._waited_s = self._off_s = 0.0
         self._learned_s = 0.0
 
     @property
@@ -26,9 +27,17 @@ class Pace:
             return 1.0
         return min(_MOST, max(1.0, self._waited_s / self._foretold_s))
 
+    @property
+    def cautious_factor(self) -> float:
+        """The same for those who would rather be refused than be late."""
+        if not self._foretold_s:
+            return 1.0
+        return min(_MOST, max(1.0, (self._waited_s + _CAUTION * self._off_s) / self._foretold_s))
+
     def observe(self, foretold_s: float, waited_s: float, now_s: float) -> None:
         """Learn from a ticket that was foretold `foretold_s`, without any factor, and waited `waited_s`."""
         self._learned_s = now_s
+        self._off_s = _MEMORY * self._off_s + abs(waited_s - foretold_s * self.factor)
         self._foretold_s = _MEMORY * self._foretold_s + foretold_s
         self._waited_s = _MEMORY * self._waited_s + waited_s
 
@@ -38,4 +47,4 @@ class Pace:
         One bad moment may have everybody refused who could have shown that it is over.
         """
         if now_s - self._learned_s > _LATELY_S:
-            self._foretold_s = self._waited_s = 0.0
+            self._foretold_s = self._waited_s = self._off_s = 0.0

@@ -7,7 +7,6 @@ import numpy as np
 from service.batching.ride import Ride
 from service.batching.state_slots import StateSlots
 from service.batching.tick import Tick
-from service.batching.ticket import Ticket
 from service.domain.batches import BatchResult
 from service.domain.clock import Clock
 from service.domain.signature import Signature
@@ -43,8 +42,8 @@ class Progress:
         self._rest(riding, going_on, result)
         return riding
 
-    def hand_out(self, tick: Tick, result: BatchResult, ended_s: float) -> list[Ticket]:
-        """Answer those at their end, and count the tick; returns who was answered."""
+    def hand_out(self, tick: Tick, result: BatchResult, ended_s: float) -> None:
+        """Answer those at their end, and count the tick."""
         handing_s = self._clock.now()
         rows = len(tick.rides)
         arrived = [row for row, ride in enumerate(tick.rides) if not ride.left]
@@ -56,7 +55,6 @@ class Progress:
         tickets = [tick.rides[row].ticket for row in arrived]
         waits_s = [ticket.started_s - ticket.arrived_s for ticket in tickets]
         self._metrics.sequences_ended(result.device, [ticket.steps for ticket in tickets], waits_s)
-        return tickets
 
     def fail(self, ride: Ride, error: EngineFailed) -> None:
         self._release(ride)

@@ -64,13 +64,15 @@ class QueueRules:
         self._pace = Pace()
         self._next_sweep_s = 0.0
 
-    def let_in(self, tickets: list[Ticket], now_s: float, running_s: float) -> None:
+    def let_in(self, tickets: list[Ticket], now_s: float, running_s: float, least_s: float = 0.0) -> None:
         """Queue the tickets of one request; in about `running_s` the engine is free.
+
+        They take `least_s` even if nobody waits.
 
         Raises DeadlineUnreachable or Overloaded, each with the time after which it is worth coming back.
         """
-        if self._queue.work.rows:
-            self._admit(tickets, now_s, running_s)
+        if self._queue.work.rows or running_s:
+            self._admit(tickets, now_s, running_s, least_s)
         for ticket in tickets:
             self._queue.add(ticket)
 
@@ -95,17 +97,17 @@ class QueueRules:
         if last_out.foretold_s:
             self._pace.observe(last_out.foretold_s, ends_s - last_out.arrived_s, ends_s)
 
-    def _admit(self, tickets: list[Ticket], now_s: float, running_s: float) -> None:
-        """Nobody is refused by an empty queue: how long a sequence takes alone, only running it tells,
+    def _admit(self, tickets: list[Ticket], now_s: float, running_s: float, least_s: float) -> None:
+        """Nobody is refused by an idle engine: how long a sequence takes alone, only running it tells,
         and what passed the body limit must be able to run.
         """
         self._pace.forget_old(now_s)
         foretold_s = self._foretold_s(tickets, running_s)
-        if self._lateness_s(tickets, foretold_s, now_s) > 0 or not self._has_room(tickets):
+        if self._lateness_s(tickets, foretold_s, least_s, now_s) > 0 or not self._has_room(tickets):
             self._sweep(now_s)
             foretold_s = self._foretold_s(tickets, running_s)
-        late_s = self._lateness_s(tickets, foretold_s, now_s)
-        if late_s > 0 and self._queue.work.rows:
+        late_s = self._lateness_s(tickets, foretold_s, least_s, now_s)
+        if late_s > 0 and (self._queue.work.rows or running_s):
             raise _too_late(tickets[0].deadline_s - now_s, late_s)
         self._make_room(tickets, running_s)
         for ticket in tickets:
@@ -122,9 +124,9 @@ class QueueRules:
         own_s = seconds_of(len(tickets), sum(ticket.steps for ticket in tickets), cost, limits)
         return running_s + self._queue.work.seconds(cost, limits, tickets[0].level) + own_s
 
-    def _lateness_s(self, tickets: list[Ticket], foretold_s: float, now_s: float) -> float:
+    def _lateness_s(self, tickets: list[Ticket], foretold_s: float, least_s: float, now_s: float) -> float:
         """By how much the answer is expected after the deadline; negative where it is in time."""
-        return now_s + foretold_s * self._pace.factor - tickets[0].deadline_s
+        return now_s + max(foretold_s * self._pace.cautious_factor, least_s) - tickets[0].deadline_s
 
     def _make_room(self, tickets: list[Ticket], running_s: float) -> None:
         if self._has_room(tickets):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
-from service.batching.boarding_queue import Place
 from service.batching.slot import Slot
 from service.batching.ticket import RowResult, Ticket
 from service.domain.batches import BatchResult
@@ -13,12 +14,26 @@ from service.domain.tensors import Array
 _NOTHING = np.empty(0, np.float32)
 
 
+class Place(NamedTuple):
+    """Whoever's is smaller goes first.
+
+    Of one level that is who should be done first, if each were given so many times as long as it takes
+    alone: a short sequence goes before a long one that came a little earlier, and nobody is overtaken
+    for ever, since whoever comes late enough is due later.
+    """
+
+    level: int
+    due_s: float
+    number: int
+
+
 class Ride:
     """One ticket from getting on to getting off; of its steps so many are `done` and so many `left`."""
 
     __slots__ = (
         "compute_s",
         "done",
+        "foretold_s",
         "has_own_slot",
         "is_degraded",
         "left",
@@ -38,6 +53,8 @@ class Ride:
         self.has_own_slot = False
         self.output: Array = _NOTHING
         self.compute_s = 0.0
+        # From its first tick to its last, as foretold at its first.
+        self.foretold_s = 0.0
         self.is_degraded = False
 
     def rest_in(self, slot: Slot) -> None:

@@ -2,59 +2,118 @@
 
 from __future__ import annotations
 
-from bisect import insort
 from collections.abc import Callable, Iterator
+from functools import partial
+from heapq import merge
 from operator import attrgetter
 
-from service.batching.boarding_queue import BoardingQueue, Place
+from service.batching.boarding_queue import BoardingQueue
+from service.batching.company import company, ride_seconds
+from service.batching.cost_model import CostModel
+from service.batching.length_queue import still_wanted
+from service.batching.pace import Pace
 from service.batching.partition import BatchLimits
-from service.batching.ride import Ride
+from service.batching.ride import Place, Ride
 from service.batching.state_slots import StateSlots
 from service.batching.ticket import Ticket
 
+# So many times as many as can sit are looked at for who sits together.
+_LINES = 2
+
 
 class Seats:
-    """Rides between two ticks, and those who wait to get on."""
+    """The rides that have begun, between two ticks; and the choice of who rides the next."""
 
-    def __init__(self, queue: BoardingQueue, slots: StateSlots, limits: Callable[[], BatchLimits]) -> None:
+    def __init__(
+        self,
+        queue: BoardingQueue,
+        slots: StateSlots,
+        cost: Callable[[], CostModel],
+        limits: Callable[[], BatchLimits],
+        max_tick_s: float,
+        learn: Callable[[Ticket, float], None],
+    ) -> None:
+        """`learn` is told when those will be answered whose turn it is."""
         self._queue = queue
         self._slots = slots
+        self._cost = cost
         self._limits = limits
-        self._aboard: list[Ride] = []
+        self._max_tick_s = max_tick_s
+        self._learn = learn
+        # How long rides take beside what is foretold of them.
+        self._pace = Pace()
+        self._standing: list[Ride] = []
 
     def __len__(self) -> int:
-        return len(self._aboard)
+        return len(self._standing)
 
     def __iter__(self) -> Iterator[Ride]:
-        return iter(self._aboard)
+        return iter(self._standing)
 
     def take_back(self, rides: list[Ride]) -> None:
         """Those who rode a tick and are not at their end."""
-        self._aboard += rides
+        self._standing += rides
+
+    def got_off(self, ride: Ride, ends_s: float) -> None:
+        """Learn from a ride that is at its end."""
+        if ride.foretold_s:
+            self._pace.observe(ride.foretold_s, ends_s - ride.ticket.started_s, ends_s)
 
     def seated(self, now_s: float) -> list[Ride]:
-        """The rides of the next tick: those aboard, unless somebody waits who goes before one of them.
+        """The rides of the next tick; whoever has begun and has to stand keeps his state."""
+        self._pace.forget_old(now_s)
+        while line := self._line():
+            rides = company(line, self._cost(), self._limits(), self._max_tick_s)
+            if self._are_in_time(rides, now_s, is_full=len(rides) < len(line)):
+                self._sit(rides)
+                return rides
+        return []
 
-        Whoever has to stand keeps his state. No more may stand than sit, or a burst would fill the slots.
+    def _line(self) -> list[Ride]:
+        self._standing = [ride for ride in self._standing if not self._has_left(ride)]
+        self._standing.sort(key=_place)
+        waiting = self._queue.line(_LINES * self._limits().max_rows)
+        if not self._standing:
+            return waiting
+        return list(merge(self._standing, waiting, key=_place)) if waiting else self._standing
+
+    def _are_in_time(self, rides: list[Ride], now_s: float, *, is_full: bool) -> bool:
+        """Whether all who begin are still wanted, and nobody had to be told that he will be too late.
+
+        Who will be late rides only where nobody has to stand: a seat is a waste on him, but that he will be
+        late is only foretold.
         """
-        aboard = [ride for ride in self._aboard if not self._has_left(ride)]
-        if len(aboard) > 1:
-            aboard.sort(key=_place)
-        seats = self._limits().max_rows
-        while len(aboard) < 2 * seats and (first := self._queue.first()):
-            if len(aboard) >= seats and aboard[seats - 1].place < first:
-                break
-            if (entry := self._queue.pop(now_s)) is not None:
-                insort(aboard, self._boarding(*entry), key=_place)
-        self._aboard = aboard[seats:]
-        return aboard[:seats]
+        beginning = [ride for ride in rides if not ride.done]
+        if not beginning and not is_full:
+            return True
+        foretold_s = partial(ride_seconds, rows=len(rides), cost=self._cost(), most_s=self._max_tick_s)
+        factor = self._pace.cautious_factor
+        for ride in beginning:
+            ride.foretold_s = foretold_s(ride.left)
+            still_wanted(ride.ticket, now_s)
+        if beginning:
+            last = beginning[-1]
+            self._learn(last.ticket, now_s + last.foretold_s * factor)
+        if is_full:
+            for ride in rides:
+                if now_s + foretold_s(ride.left) * factor > ride.ticket.deadline_s:
+                    ride.ticket.expire()
+        return not any(ride.ticket.future.done() for ride in rides)
 
-    def _boarding(self, place: Place, ticket: Ticket) -> Ride:
-        ride = Ride(place, ticket)
-        if ticket.states is not None:
+    def _sit(self, rides: list[Ride]) -> None:
+        if self._standing:
+            sitting = set(map(id, rides))
+            self._standing = [ride for ride in self._standing if id(ride) not in sitting]
+        beginning = [ride for ride in rides if not ride.done]
+        if beginning:
+            self._queue.take(beginning)
+            for ride in beginning:
+                self._bring_states(ride)
+
+    def _bring_states(self, ride: Ride) -> None:
+        if ride.ticket.states is not None:
             ride.rest_in(self._slots.take())
-            self._slots.write(ride.slot, ticket.states)
-        return ride
+            self._slots.write(ride.slot, ride.ticket.states)
 
     def _has_left(self, ride: Ride) -> bool:
         if ride.ticket.is_settled and ride.has_own_slot:

@@ -8,11 +8,14 @@ padding, and streams are sequences whose state outlives their steps.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
+from itertools import chain
 
 from service.backends.engine_thread import Engine, Outcome
 from service.batching.boarding_queue import BoardingQueue
 from service.batching.chunk_length import chunk_length
+from service.batching.company import ride_seconds
 from service.batching.cost_model import EngineCosts
 from service.batching.partition import BatchLimits
 from service.batching.progress import Progress
@@ -22,7 +25,7 @@ from service.batching.seats import Seats
 from service.batching.state_slots import StateSlots
 from service.batching.tick import Tick, TickBuffer
 from service.batching.ticket import Ticket
-from service.batching.waiting_work import seconds_of
+from service.batching.waiting_work import WaitingWork
 from service.domain.batches import BatchResult, fits
 from service.domain.clock import Clock
 from service.domain.signature import Signature
@@ -57,9 +60,11 @@ class StepBatcher:
         self._max_tick_s = max_tick_s
         self._queue = BoardingQueue(costs.current)
         self._rules = QueueRules(bounds, self._queue, costs.current, limits)
-        self._seats = Seats(self._queue, slots, limits)
+        self._seats = Seats(self._queue, slots, costs.current, limits, max_tick_s, self._rules.learn)
         self._halves: list[list[Ride]] = []
         self._running: list[Tick] = []
+        # What those who ride have before them; found out at most once a turn.
+        self._riding: WaitingWork | None = None
         self._buffers: list[TickBuffer] = []
         self._ended_s = 0.0
         self._is_woken = False
@@ -78,7 +83,8 @@ class StepBatcher:
         """Queue all tickets of a request or none; raises Overloaded or Unavailable."""
         if self._is_stopping:
             raise Unavailable("the server is draining: it finishes what it has and takes no more")
-        self._rules.let_in(tickets, self._clock.now(), self._riding_s())
+        level = tickets[0].level
+        self._rules.let_in(tickets, self._clock.now(), self._riding_s(level), self._among_others_s(tickets))
         self._wake()
 
     async def stop(self) -> None:
@@ -94,12 +100,22 @@ class StepBatcher:
     def _in_ticks(self) -> list[list[Ride]]:
         return [tick.rides for tick in self._running]
 
-    def _riding_s(self) -> float:
-        """Predicted time until those who ride have got off; only asked for where somebody waits."""
-        if not self._queue.work.rows:
+    def _riding_s(self, level: float = math.inf) -> float:
+        """Predicted time until those who ride, and are as urgent, have got off."""
+        if not self._running:
             return 0.0
-        left = [ride.left for rides in (list(self._seats), *self._in_ticks()) for ride in rides]
-        return seconds_of(len(left), sum(left), self._costs.current(), self._limits())
+        if self._riding is None:
+            self._riding = WaitingWork()
+            for ride in chain(self._seats, *self._in_ticks()):
+                self._riding.count(ride.place.level, 1, ride.left)
+        return self._riding.seconds(self._costs.current(), self._limits(), level)
+
+    def _among_others_s(self, tickets: list[Ticket]) -> float:
+        """How long these take at least, among those who ride."""
+        if not self._running:
+            return 0.0
+        steps = max(ticket.steps for ticket in tickets)
+        return ride_seconds(steps, len(self._running[0].rides), self._costs.current(), self._max_tick_s)
 
     def _wake(self) -> None:
         """Turn after the callbacks already due: requests read in the same turn of the loop ride together."""
@@ -116,6 +132,7 @@ class StepBatcher:
 
     def _turn(self) -> None:
         self._is_woken = False
+        self._riding = None
         while self._may_turn():
             now_s = self._clock.now()
             rides = self._halves.pop() if self._halves else self._seats.seated(now_s)
@@ -168,10 +185,11 @@ class StepBatcher:
         self._ended_s = ended_s
         self._costs.of(outcome.engine).observe(rows, padded_steps, took_s)
         self._seats.take_back(self._progress.advance(tick, outcome))
+        if not tick.rides[0].left:
+            self._seats.got_off(tick.rides[0], ended_s)
         # The engine gets its next tick before this one is handed out.
         self._turn()
-        for ticket in self._progress.hand_out(tick, outcome, ended_s)[-1:]:
-            self._rules.learn(ticket, ended_s)
+        self._progress.hand_out(tick, outcome, ended_s)
 
     def _bisect(self, rides: list[Ride], failure: Exception) -> None:
         """A tick that fails is run again in halves, until the sequence that fails is alone."""

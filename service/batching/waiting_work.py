@@ -35,11 +35,15 @@ class WaitingWork:
         counted = [count for at, count in self._by_level.items() if at <= level]
         return seconds_of(sum(rows for rows, _ in counted), sum(steps for _, steps in counted), cost, limits)
 
+    def count(self, level: int, rows: int, steps: int) -> None:
+        """Count rows with so many steps in all; fewer where they are negative."""
+        self.rows += rows
+        rows_before, steps_before = self._by_level.get(level, (0, 0))
+        self._by_level[level] = (rows_before + rows, steps_before + steps)
+
     def _count(self, ticket: Ticket, by: int) -> None:
-        self.rows += by
         self.bytes += by * ticket.size
-        rows, steps = self._by_level.get(ticket.level, (0, 0))
-        self._by_level[ticket.level] = (rows + by, steps + by * ticket.steps)
+        self.count(ticket.level, by, by * ticket.steps)
 
 
 def seconds_of(rows: int, steps: int, cost: CostModel, limits: BatchLimits) -> float:

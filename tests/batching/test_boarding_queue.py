@@ -30,8 +30,9 @@ def queue() -> BoardingQueue:
 
 def order_of(waiting: BoardingQueue) -> list[Ticket]:
     taken = []
-    while (entry := waiting.pop(0.0)) is not None:
-        taken.append(entry[1])
+    while line := waiting.line(3):
+        taken.append(line[0].ticket)
+        waiting.take(line[:1])
     return taken
 
 
@@ -70,6 +71,13 @@ def test_whoever_leaves_and_goes_what_is_counted_is_what_waits(script, data):
             assert all(other.level > ticket.level for other in leaving)
             waiting.remove(leaving)
             there = [other for other in there if other not in leaving]
+        if priority % 4 == 0:
+            line = waiting.line(steps % 5)
+            assert [ride.place for ride in line] == sorted(ride.place for ride in line)
+            if line:
+                waiting.take(line[:1])
+                there.remove(line[0].ticket)
+            there = [other for other in there if other in list(waiting.waiting())]
         if priority % 3 == 0:
             waiting.drop_settled()
             there = [other for other in there if not other.is_settled]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.batching.chunk_length import chunk_length
-from service.batching.cost_model import CostModel
+from service.batching.cost_model import ROW_TICK_S, CostModel
 
 lefts = st.lists(st.integers(1, 400), min_size=1, max_size=12)
 prices = st.tuples(*[st.sampled_from([0.0, 1e-6, 1e-5, 1e-4])] * 3)
@@ -24,7 +24,7 @@ def seconds_of(left: list[int], cost: CostModel, chunk) -> float:
     total_s = 0.0
     while left:
         steps = chunk(left)
-        total_s += cost.seconds(len(left), steps)
+        total_s += cost.seconds(len(left), steps) + ROW_TICK_S * len(left)
         left = [length - steps for length in left if length > steps]
     return total_s
 
@@ -35,7 +35,9 @@ def cheapest_s(left: list[int], cost: CostModel) -> float:
     best = {ends[-1]: 0.0}
     for start in reversed([0, *ends[:-1]]):
         rows = sum(length > start for length in left)
-        best[start] = min(cost.seconds(rows, end - start) + best[end] for end in ends if end > start)
+        best[start] = min(
+            cost.seconds(rows, end - start) + ROW_TICK_S * rows + best[end] for end in ends if end > start
+        )
     return best[0]
 
 

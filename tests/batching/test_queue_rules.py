@@ -108,10 +108,8 @@ async def test_what_cannot_be_answered_in_time_on_the_engine_in_use_is_refused_a
 
 
 @on_a_loop
-async def test_a_deadline_is_not_doubted_while_nobody_waits():
+async def test_an_idle_engine_doubts_no_deadline():
     bench = Bench()
-    bench.submit(5)
-    await all_due()
     bench.costs.current().call_s = 60.0
     hopeful = bench.ticket(5, timeout_s=1e-3)
     bench.batcher.submit([hopeful])
