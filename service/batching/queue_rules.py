@@ -103,13 +103,14 @@ class QueueRules:
         """
         self._pace.forget_old(now_s)
         foretold_s = self._foretold_s(tickets, running_s)
-        if self._lateness_s(tickets, foretold_s, least_s, now_s) > 0 or not self._has_room(tickets):
+        late_s = self._lateness_s(tickets, foretold_s, least_s, now_s)
+        if late_s > 0 or not self._has_room(tickets):
             self._sweep(now_s)
             foretold_s = self._foretold_s(tickets, running_s)
-        late_s = self._lateness_s(tickets, foretold_s, least_s, now_s)
-        if late_s > 0 and (self._queue.work.rows or running_s):
-            raise _too_late(tickets[0].deadline_s - now_s, late_s)
-        self._make_room(tickets, running_s)
+            late_s = self._lateness_s(tickets, foretold_s, least_s, now_s)
+            if late_s > 0 and (self._queue.work.rows or running_s):
+                raise _too_late(tickets[0].deadline_s - now_s, late_s)
+            self._make_room(tickets, running_s)
         for ticket in tickets:
             ticket.foretold_s = foretold_s
 
@@ -121,7 +122,8 @@ class QueueRules:
     def _foretold_s(self, tickets: list[Ticket], running_s: float) -> float:
         """When these would be answered, in the order of the queue, without the factor of experience."""
         cost, limits = self._cost(), self._limits()
-        own_s = seconds_of(len(tickets), sum(ticket.steps for ticket in tickets), cost, limits)
+        steps = tickets[0].steps if len(tickets) == 1 else sum(ticket.steps for ticket in tickets)
+        own_s = seconds_of(len(tickets), steps, cost, limits)
         return running_s + self._queue.work.seconds(cost, limits, tickets[0].level) + own_s
 
     def _lateness_s(self, tickets: list[Ticket], foretold_s: float, least_s: float, now_s: float) -> float:

@@ -32,8 +32,12 @@ class WaitingWork:
 
     def seconds(self, cost: CostModel, limits: BatchLimits, level: float = math.inf) -> float:
         """Predicted time to run what waits at `level` or more urgently."""
-        counted = [count for at, count in self._by_level.items() if at <= level]
-        return seconds_of(sum(rows for rows, _ in counted), sum(steps for _, steps in counted), cost, limits)
+        rows = steps = 0
+        for at, (rows_there, steps_there) in self._by_level.items():
+            if at <= level:
+                rows += rows_there
+                steps += steps_there
+        return seconds_of(rows, steps, cost, limits)
 
     def count(self, level: int, rows: int, steps: int) -> None:
         """Count rows with so many steps in all; fewer where they are negative."""
