@@ -33,6 +33,11 @@ AGAINST_ARRIVAL = {
     "exponential": Goal("exponential, all at once, against arrival order", 4.5, "x", is_upper=False),
     "lognormal": Goal("lognormal, all at once, against arrival order", 5.0, "x", is_upper=False),
 }
+EFFICIENCY = {
+    "uniform 1-256": Goal("uniform 1-256, efficiency", 0.95, "", is_upper=False),
+    "exponential": Goal("exponential, efficiency", 0.92, "", is_upper=False),
+    "lognormal": Goal("lognormal, efficiency", 0.92, "", is_upper=False),
+}
 AGAINST_ALONE = Goal("worst trace and way, against one by one", 1.0, "x", is_upper=False)
 HEAD_OF_LINE = Goal(
     "p99 of 10 steps beside 5,000, whole sequences against the carousel", 5.0, "x", is_upper=False

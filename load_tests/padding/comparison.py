@@ -13,7 +13,7 @@ import numpy as np
 
 from load_tests.lengths import SEED, Lengths, exponential, lognormal, uniform
 from load_tests.padding.contenders import Direct
-from load_tests.padding.served import served
+from load_tests.padding.served import Served, served
 from service.domain.tensors import Array
 from service.repository.scanner import Bundle, read_bundle
 
@@ -27,12 +27,16 @@ _Way: TypeAlias = Callable[[list[Array]], Awaitable[list[Array]]]
 
 @dataclass(frozen=True, slots=True)
 class TraceResult:
-    """One trace: medians in ms of CPU time per sequence, and how far answers are from those given alone."""
+    """One trace: medians in ms of CPU time per sequence, and how far answers are from those given alone.
+
+    `efficiency` is the share of sequences' own steps in all that each scheduler's engine ran.
+    """
 
     trace: str
     mean_steps: float
     cpu_ms: dict[str, float]
     largest_difference: float
+    efficiency: dict[str, float]
 
     def ratio(self, rival: str, way: str) -> float:
         """How many times less `way` costs than its rival."""
@@ -53,25 +57,38 @@ async def compare(folder: Path, sequences: int, rounds: int) -> list[TraceResult
             AT_ONCE: carousel.all_at_once,
             CLOSED_LOOP: carousel.closed_loop,
         }
+        schedulers = {
+            WHOLE_AT_ONCE: whole,
+            WHOLE_CLOSED_LOOP: whole,
+            AT_ONCE: carousel,
+            CLOSED_LOOP: carousel,
+        }
         return [
-            await _on_trace(name, _sequences(bundle, lengths, sequences), ways, rounds)
+            await _on_trace(name, _sequences(bundle, lengths, sequences), ways, schedulers, rounds)
             for name, lengths in TRACES.items()
         ]
 
 
-async def _on_trace(name: str, sequences: list[Array], ways: dict[str, _Way], rounds: int) -> TraceResult:
+async def _on_trace(
+    name: str, sequences: list[Array], ways: dict[str, _Way], schedulers: dict[str, Served], rounds: int
+) -> TraceResult:
     times_ms: dict[str, list[float]] = {way: [] for way in ways}
+    ran = {way: np.zeros(2) for way in schedulers}
     answers: dict[str, list[Array]] = {}
     for _ in range(rounds):
         for way, run in ways.items():
+            before = schedulers[way].computed() if way in schedulers else ()
             started_s = time.process_time()
             answers[way] = await run(sequences)
             times_ms[way].append((time.process_time() - started_s) * 1e3 / len(sequences))
+            if before:
+                ran[way] += np.subtract(schedulers[way].computed(), before)
     return TraceResult(
         name,
         statistics.mean(len(sequence) for sequence in sequences),
         {way: statistics.median(times) for way, times in times_ms.items()},
         max(_difference(answers[ALONE], given) for given in answers.values()),
+        {way: float(steps[0] / steps.sum()) for way, steps in ran.items()},
     )
 
 

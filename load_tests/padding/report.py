@@ -27,11 +27,21 @@ def print_padding(rounds: int, results: list[TraceResult]) -> None:
     out.print(table)
     out.print(f"\nProcess CPU time in ms per sequence; medians of {rounds} alternating rounds.\n")
     _print_ratios(results)
+    _print_efficiency(results)
     off = max(result.largest_difference for result in results)
     out.print(f"\nLargest difference of any answer from the one given alone: {off:.2g}.")
     against_arrival = [(goals.AGAINST_ARRIVAL[r.trace], r.ratio(ARRIVAL, AT_ONCE)) for r in results]
     against_alone = min(result.ratio(ALONE, way) for result in results for way in (AT_ONCE, CLOSED_LOOP))
-    print_goals([*against_arrival, (goals.AGAINST_ALONE, against_alone)])
+    efficiency = [(goals.EFFICIENCY[r.trace], r.efficiency[AT_ONCE]) for r in results]
+    print_goals([*against_arrival, (goals.AGAINST_ALONE, against_alone), *efficiency])
+
+
+def _print_efficiency(results: list[TraceResult]) -> None:
+    out.print("\nEfficiency: steps of sequences in all steps that were run, padding included.\n")
+    table = figures("trace", *_SCHEDULER)
+    for result in results:
+        table.add_row(result.trace, *(f"{result.efficiency[way]:.3f}" for way in _SCHEDULER))
+    out.print(table)
 
 
 def _print_ratios(results: list[TraceResult]) -> None:

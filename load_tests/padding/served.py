@@ -24,9 +24,19 @@ CALLERS = 64
 class Served:
     """A bundle in service: loaded, warmed and calibrated by the server's own loader."""
 
-    def __init__(self, model: ServedModel) -> None:
+    def __init__(self, model: ServedModel, registry: CollectorRegistry) -> None:
         self.model = model
         self._scheduler = model.scheduler
+        self._registry = registry
+
+    def computed(self) -> tuple[float, float]:
+        """Steps of sequences and steps of padding that the engine has run so far."""
+        return self._counted("steps"), self._counted("padded_steps")
+
+    def _counted(self, what: str) -> float:
+        manifest = self.model.manifest
+        labels = {"model": manifest.name, "version": manifest.version, "device": "cpu"}
+        return self._registry.get_sample_value(f"carousel_{what}_total", labels) or 0.0
 
     async def all_at_once(self, sequences: list[Array]) -> list[Array]:
         """Every sequence waits before the first one runs."""
@@ -56,8 +66,9 @@ async def served(folder: Path, *, is_whole: bool = False) -> AsyncIterator[Serve
         max_waiting_rows=1 << 20,
         whole_sequences=frozenset([folder.parent.name] if is_whole else []),
     )
-    model = await Loader(settings, Metrics(CollectorRegistry()), LoopClock()).load(folder)
+    registry = CollectorRegistry()
+    model = await Loader(settings, Metrics(registry), LoopClock()).load(folder)
     try:
-        yield Served(model)
+        yield Served(model, registry)
     finally:
         await model.close()

@@ -34,7 +34,8 @@ class TickSize:
 
 def ride_seconds(steps: int, rows: int, cost: CostModel, most_s: float) -> float:
     """How long so many steps take among so many rows, in ticks of at most `most_s`."""
-    return cost.call_s + steps * (cost.step_s + cost.row_step_s * rows) * (1 + cost.call_s / most_s)
+    call_s = cost.call_s + cost.wait_s
+    return call_s + steps * (cost.step_s + cost.row_step_s * rows) * (1 + call_s / most_s)
 
 
 def steps_in(seconds: float, rows: int, cost: CostModel) -> int:

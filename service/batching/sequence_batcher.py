@@ -156,7 +156,7 @@ class SequenceBatcher:
         # What a batch waited for the one before it is not its own cost.
         took_s = ended_s - max(started_s, self._ended_s)
         self._ended_s = ended_s
-        self._costs.of(outcome.engine).observe(len(tickets), padded_steps, took_s)
+        self._costs.of(outcome.engine).observe(len(tickets), padded_steps, outcome.compute_s, took_s)
         # The engine gets its next batch before this one is handed out.
         self._dispatch()
         self._out.hand_out(tickets, outcome, padded_steps, ended_s - started_s)

@@ -183,7 +183,7 @@ class StepBatcher:
         # What a tick waited for the one before it is not its own cost.
         took_s = ended_s - max(tick.started_s, self._ended_s)
         self._ended_s = ended_s
-        self._costs.of(outcome.engine).observe(rows, padded_steps, took_s)
+        self._costs.of(outcome.engine).observe(rows, padded_steps, outcome.compute_s, took_s)
         self._seats.take_back(self._progress.advance(tick, outcome))
         if not tick.rides[0].left:
             self._seats.got_off(tick.rides[0], ended_s)

@@ -56,4 +56,4 @@ def seconds_of(rows: int, steps: int, cost: CostModel, limits: BatchLimits) -> f
         return 0.0
     mean = steps / rows
     calls = max(1.0, rows / limits.rows_at(max(1, round(mean))))
-    return calls * (cost.call_s + mean * cost.step_s) + steps * cost.row_step_s
+    return calls * (cost.wait_s + cost.call_s + mean * cost.step_s) + steps * cost.row_step_s

@@ -51,7 +51,7 @@ def test_no_observation_makes_a_price_negative_or_a_prediction_not_finite(calibr
     cost = CostModel()
     cost.calibrate(calibration)
     for observation in later * 12:
-        cost.observe(*observation)
+        cost.observe(*observation, 2 * observation[2])
     assert min(cost.call_s, cost.step_s, cost.row_step_s) >= 0
     rows, steps = size
     assert np.isfinite(cost.seconds(rows, steps))
@@ -64,7 +64,7 @@ def test_an_engine_that_slows_down_is_predicted_to_be_slower():
     cost = CostModel()
     cost.calibrate([(*size, seconds_at(price, *size)) for size in SIZES])
     for size in SIZES * 12:
-        cost.observe(*size, 4 * seconds_at(price, *size))
+        cost.observe(*size, *[4 * seconds_at(price, *size)] * 2)
     assert 1.5 < cost.seconds(8, 100) / seconds_at(price, 8, 100) < 4.1
 
 
@@ -84,6 +84,35 @@ def test_an_engine_that_slows_down_is_predicted_at_its_new_speed():
     cost.calibrate([(rows, steps, planted.seconds(rows, steps)) for rows, steps in sizes])
     for _ in range(4):
         for rows, steps in ((8, 20), (64, 20)) * 16:
-            cost.observe(rows, steps, 4 * planted.seconds(rows, steps))
+            cost.observe(rows, steps, *[4 * planted.seconds(rows, steps)] * 2)
     for rows, steps in [*sizes, (32, 300)]:
         assert cost.seconds(rows, steps) == pytest.approx(4 * planted.seconds(rows, steps), rel=0.02)
+
+
+def test_what_a_call_waits_beside_the_engine_is_no_price_of_its_steps():
+    price = (6e-5, 1e-6, 2e-6)
+    cost = CostModel()
+    cost.calibrate([(*size, seconds_at(price, *size)) for size in SIZES])
+    for size in [(15, 130), (64, 35), (30, 70)] * 32:
+        computed_s = seconds_at(price, *size)
+        cost.observe(*size, computed_s, computed_s + 1e-4)
+        cost.observe(*size, computed_s, computed_s + 5e-3)
+        cost.observe(*size, computed_s, computed_s + 5e-3)
+    assert cost.call_s == pytest.approx(price[0] + 1e-4, rel=0.02)
+    assert cost.wait_s == pytest.approx(4.9e-3)
+    assert (cost.step_s, cost.row_step_s) == pytest.approx(price[1:], rel=0.02)
+
+
+@given(st.integers(0, 1000))
+def test_batches_that_are_all_alike_do_not_wash_out_what_the_warm_up_told(seed):
+    noise = np.random.default_rng(seed)
+    price = (6e-5, 1e-6, 2e-6)
+    cost = CostModel()
+    cost.calibrate([(*size, seconds_at(price, *size)) for size in SIZES])
+    for _ in range(20):
+        for rows in noise.integers(10, 40, 32).tolist():
+            steps = round(0.005 / (price[1] + price[2] * rows))
+            computed_s = seconds_at(price, rows, steps) * noise.uniform(1.0, 1.8)
+            cost.observe(rows, steps, computed_s, computed_s)
+    assert cost.call_s < 4 * price[0]
+    assert price[2] / 2 < cost.row_step_s < 3 * price[2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from bench import Bench, all_due, assert_answered
 from fakes import RunningSumBackend
 from on_a_loop import on_a_loop
@@ -58,5 +59,6 @@ async def test_what_a_batch_took_is_learned_for_the_engine_that_ran_it():
     await all_due()
     bench.clock.advance(0.5)
     await bench.drain()
-    assert list(bench.costs.of("tensorrt")._recent) == [(1, 5, 0.5)]
+    assert [observed[:2] for observed in bench.costs.of("tensorrt")._recent] == [(1, 5)]
+    assert bench.costs.of("tensorrt")._beside_s.pop() == pytest.approx(0.5 - 0.001)
     assert not bench.costs.of("onnxruntime")._recent
