@@ -51,6 +51,7 @@ class Candidate:
             step=self.card.step,
             output=self.card.output,
             states=self.states,
+            feedback=self.card.feedback,
             dataset=self.card.dataset,
             quality=self.quality,
             remarks=self.card.remarks,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from service.repository.feedback import Feedback
 from service.repository.manifest import Dataset, Kind, Output, Step, Task
 
 
@@ -16,5 +17,6 @@ class ModelCard:
     description: str
     step: Step
     output: Output
+    feedback: Feedback | None = None
     dataset: Dataset | None = None
     remarks: tuple[str, ...] = ()

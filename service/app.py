@@ -17,6 +17,7 @@ from service.admission.roles import Role
 from service.api.call import BodyLimits
 from service.api.cors import with_cors
 from service.api.error_responses import ErrorResponses
+from service.api.forecast import forecast_routes
 from service.api.front import Front, HotRoute
 from service.api.generate import generate_routes
 from service.api.guard import Guard
@@ -133,6 +134,7 @@ class Carousel:
         app.include_router(session_routes(self.predictor, max_rows))
         app.include_router(session_state_routes(self.predictor, seal_of(self.settings), max_rows))
         app.include_router(generate_routes(self.predictor, self.settings.default_timeout_s))
+        app.include_router(forecast_routes(self.predictor, self.settings.default_timeout_s))
         app.include_router(metrics_route(self.metrics.registry, self._clock))
         app.include_router(dashboard_routes(self.registry))
         document_hot_routes(app, self.registry)

@@ -11,13 +11,19 @@ from service.batching.slot import FRESH, Slot
 from service.batching.ticket import RowResult, Ticket
 from service.domain.clock import Clock
 from service.domain.inference import InferRequest, InferResult, StreamStep, Timings
-from service.domain.sequences import checked_sequence
-from service.domain.tensors import Array
-from service.errors import BodyTooLarge, DeadlineExceeded, InvalidRequest, SnapshotExpired, SnapshotMismatch
+from service.domain.sequences import checked_sequence, named
+from service.errors import (
+    BodyTooLarge,
+    DeadlineExceeded,
+    InvalidRequest,
+    NotFound,
+    SnapshotExpired,
+    SnapshotMismatch,
+)
 from service.repository.registry import Registry
 from service.repository.served_model import ServedModel
 from service.sessions.persistence import Persistence
-from service.sessions.session import Session
+from service.sessions.session import Session, taken_already
 from service.sessions.sessions import Sessions
 from service.settings import Settings
 
@@ -50,14 +56,9 @@ class Predictor:
         return result
 
     async def sessions_for(self, name: str, identity: str | None) -> Sessions:
-        """The open streams of a model, before one is opened under this id.
-
-        Raises InvalidRequest where the model has none.
-        """
+        """The open streams of a model, before one is opened under this id; raises SessionExists."""
         sessions = sessions_of(self.registry.find(name))
-        # State of other weights that was never asked for is in nobody's way.
-        with suppress(SnapshotMismatch, SnapshotExpired):
-            await self._resume(sessions, identity)
+        await self._make_way(sessions, identity)
         return sessions
 
     async def session(self, name: str, identity: str) -> tuple[Sessions, Session]:
@@ -65,6 +66,15 @@ class Predictor:
         sessions = sessions_of(self.registry.find(name))
         await self._resume(sessions, identity)
         return sessions, sessions.find(identity)
+
+    async def _make_way(self, sessions: Sessions, identity: str | None) -> None:
+        """Before a session is opened under this id: one that waits in the store is open as well."""
+        # State of other weights that was never asked for is in nobody's way.
+        with suppress(SnapshotMismatch, SnapshotExpired):
+            try:
+                await self._resume(sessions, identity)
+            except NotFound:
+                raise taken_already(identity or "") from None
 
     async def _resume(self, sessions: Sessions, identity: str | None) -> None:
         """Have a session go on that an earlier version or server has had."""
@@ -81,8 +91,7 @@ class Predictor:
         sessions, rows = sessions_of(model), len(request.sequences)
         self._check_rows(rows)
         if not sessions.knows(stream.session):
-            with suppress(*((SnapshotMismatch, SnapshotExpired) if stream.starts else ())):
-                await self._resume(sessions, stream.session)
+            await (self._make_way if stream.starts else self._resume)(sessions, stream.session)
         session = sessions.open(stream.session, rows) if stream.starts else sessions.find(stream.session)
         if rows != session.rows:
             raise InvalidRequest(f"sequence: {rows} rows, the session has {session.rows}")
@@ -126,7 +135,7 @@ class Predictor:
         loop = asyncio.get_running_loop()
         checked = [
             checked_sequence(values, model.signature, self._settings.max_sequence_steps, field)
-            for field, values in _named(request.sequences)
+            for field, values in named(request.sequences)
         ]
         return [
             Ticket(
@@ -174,12 +183,6 @@ async def _answers(tickets: list[Ticket]) -> list[RowResult]:
         for ticket in tickets:
             ticket.abandon()
         raise
-
-
-def _named(sequences: list[Array]) -> list[tuple[str, Array]]:
-    if len(sequences) == 1:
-        return [("sequence", sequences[0])]
-    return [(f"sequences[{index}]", sequence) for index, sequence in enumerate(sequences)]
 
 
 def _result(model: ServedModel, rows: list[RowResult], step: int = 0) -> InferResult:

@@ -130,6 +130,12 @@ class Settings(BaseSettings):
         gt=0,
         description="longest tick of a causal model: what a newcomer may have to wait for",
     )
+    stream_weight: float = Field(
+        default=4.0,
+        ge=0.01,
+        le=100,
+        description="engine time of live streams for each second of other requests, where both wait for more",
+    )
     max_sessions: int = Field(default=10_000, ge=0, description="most open sessions of one model")
     max_session_bytes: int = Field(
         default=256 * _MIB, ge=0, description="most state of one model's open sessions"

@@ -21,6 +21,7 @@ from service.backends.engine_thread import EngineThread
 from service.backends.fallback import FallbackEngine
 from service.batching.cost_model import EngineCosts
 from service.domain.signature import Readout, Signature
+from service.repository.feedback import Feedback
 from service.repository.golden import GoldenVectors
 from service.repository.manifest import ONNX, Kind, Manifest, Output, State, Step, Task, Tolerance
 from service.repository.proving import blank_batch
@@ -152,6 +153,8 @@ def manifest_of(name: str, backend: RunningSumBackend) -> Manifest:
         ),
         output=Output(shape=(2,), readout=signature.readout),
         states=(State(input="sum_in", output="sum_out", shape=(2,)),),
+        # What is forecast is the sum, which is the next step's second number.
+        feedback=None if signature.symbol_count else Feedback(step=(1,), output=(1,)),
         tolerance=Tolerance(reference=0, batched=0, chunked=0),
         files={ONNX: "0" * 64},
     )

@@ -23,7 +23,9 @@ class SessionBench(Bench):
 
     def __init__(self, limits: SessionLimits = ROOMY) -> None:
         super().__init__(Readout.EVERY_STEP, kind=StepBatcher)
-        metrics = Metrics(type(self.registry)()).for_model("sums", "1")
+        registry = type(self.registry)()
+        metrics = Metrics(registry).for_model("sums", "1")
+        self._session_registry = registry
         self.sessions = Sessions(
             self.batcher.slots,
             limits,
@@ -32,6 +34,9 @@ class SessionBench(Bench):
             Origin("sums", "1", "f" * 64, self.backend.signature),
             lambda: 1e9 + self.clock.now(),
         )
+
+    def session_metric(self, name: str, **labels: str) -> float | None:
+        return self._session_registry.get_sample_value(f"carousel_{name}", labels)
 
     def steps(self, count: int, seed: int = 0) -> np.ndarray:
         return np.random.default_rng(seed).integers(-4, 5, size=(count, 2)).astype(np.float32)

@@ -17,6 +17,7 @@ from model_export.recipe import Progress, Recipe
 from model_export.trainer import Schedule, fit
 from service.domain.signature import Readout
 from service.domain.tensors import Array, Datatype
+from service.repository.feedback import Feedback
 from service.repository.manifest import Dataset, Kind, Output, Quality, Step, Task
 
 _HIDDEN = 32
@@ -45,6 +46,8 @@ class Traffic(Recipe):
                 features=(f"volume in this hour, {_UNIT}", f"usual volume in this hour, {_UNIT}", *ahead),
             ),
             output=Output(shape=(HORIZON,), readout=Readout.LAST, unit=_UNIT),
+            # The first hour forecast is the volume of the next step.
+            feedback=Feedback(step=(0,), output=(0,)),
             dataset=Dataset(
                 name="Metro Interstate Traffic Volume, I-94 westbound, hourly",
                 source="PyPI package autots 1.0.4, traffic_hourly, from the UCI repository",

@@ -18,6 +18,7 @@ from model_export.recipe import Progress, Recipe
 from model_export.trainer import Schedule, fit
 from service.domain.signature import Readout
 from service.domain.tensors import Array, Datatype
+from service.repository.feedback import Feedback
 from service.repository.manifest import Dataset, Kind, Output, Quality, Step, Task
 
 _CHANNELS, _PLACES = 12, 4
@@ -47,6 +48,7 @@ class Winds(Recipe):
                 ),
             ),
             output=Output(shape=(WIND_COMPONENTS, *GRID), readout=Readout.LAST, unit="m/s"),
+            feedback=Feedback(step=tuple(range(WIND_COMPONENTS)), output=tuple(range(WIND_COMPONENTS))),
             dataset=Dataset(
                 name="US Navy FNOC monthly mean surface winds, 1982-1992",
                 source="Debian package ferret-datasets 7.6.0, monthly_navy_winds.cdf",

@@ -12,6 +12,7 @@ from service.admission.key_source import KeySource, default_limits
 from service.admission.keys import ApiKey, KeyRing
 from service.admission.limits import Allowance, Limits
 from service.admission.roles import Role
+from service.domain.caller import Caller, now_asks
 from service.errors import Forbidden, Unauthenticated
 from service.settings import Settings
 
@@ -54,7 +55,7 @@ class Admission:
         return self if is_needed else None
 
     def admit(self, shown: bytes | None, role: Role) -> Allowance:
-        """A place to `release` once the request is answered.
+        """A place to `release` once the request is answered; from now on the context is this caller's.
 
         Raises Unauthenticated, Forbidden, TooManyConcurrent or RateLimited.
         """
@@ -63,6 +64,8 @@ class Admission:
         allowance = self._allowance(name, limits)
         allowance.take(name, self._now())
         self._admitted.labels(name).inc()
+        if key is not None:
+            now_asks(Caller(name, key.role is Role.ADMIN))
         return allowance
 
     def caller(self, shown: bytes | None, role: Role) -> ApiKey | None:

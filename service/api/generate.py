@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,16 +11,17 @@ import numpy as np
 import orjson
 from fastapi import APIRouter
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
-from service.api.call import check_media_type
-from service.api.json_body import parsed_object, positive_number
+from service.api.call import check_media_type, departure_check
+from service.api.json_body import parsed_object, whole_number
+from service.api.own_stream import Terms, own_stream, terms_of
 from service.api.predict import ACCEPTED, sequence_array
-from service.domain.inference import InferRequest, StreamStep
+from service.api.server_sent_events import told_as_events
 from service.domain.sampling import Sampling, StopTexts, sampled
 from service.domain.tensors import Array
-from service.errors import CarouselError, DeadlineExceeded, InvalidRequest
-from service.predictor import Predictor, sessions_of
+from service.errors import InvalidRequest
+from service.predictor import Predictor
 from service.repository.manifest import Task
 from service.repository.served_model import ServedModel
 
@@ -41,21 +40,21 @@ class Wish:
     sampling: Sampling
     stops: tuple[str, ...]
     seed: int
-    timeout_s: float
+    terms: Terms
 
 
 def generate_routes(predictor: Predictor, default_timeout_s: float) -> APIRouter:
     """Both take the same body; the second answers with server-sent events, one for each piece of text."""
     router = APIRouter(prefix="/v2/models/{model}", tags=["Streams"])
 
-    async def wished(model: str, request: Request) -> Wish:
+    async def wished(model: str, request: Request, is_abandoned: Callable[[], bool] | None = None) -> Wish:
         check_media_type(dict(request.scope["headers"]), ACCEPTED)
         body = parsed_object(await request.body(), _FIELDS)
-        return _read(predictor.registry.find(model), body, default_timeout_s)
+        return _read(predictor.registry.find(model), body, terms_of(body, default_timeout_s, is_abandoned))
 
     @router.post("/generate", summary="Go on with a text", responses=_RESPONSES, openapi_extra=_BODY)
     async def generate(model: str, request: Request) -> Response:
-        wish = await wished(model, request)
+        wish = await wished(model, request, departure_check(request.receive))
         pieces = [piece async for piece in _pieces(predictor, wish)]
         text = "".join(piece.get("text_output", "") for piece in pieces)
         return Response(orjson.dumps(pieces[-1] | {"text_output": text}), media_type="application/json")
@@ -64,66 +63,35 @@ def generate_routes(predictor: Predictor, default_timeout_s: float) -> APIRouter
         "/generate_stream", summary="The same, as it is said", responses=_RESPONSES, openapi_extra=_BODY
     )
     async def generate_stream(model: str, request: Request) -> Response:
-        pieces = _pieces(predictor, await wished(model, request))
-        # What is refused at once is refused with its own status.
-        first = await anext(pieces)
-        return StreamingResponse(_events(first, pieces), media_type="text/event-stream")
+        return await told_as_events(_pieces(predictor, await wished(model, request)))
 
     return router
 
 
-async def _events(first: dict[str, Any], others: AsyncGenerator[dict[str, Any]]) -> AsyncIterator[bytes]:
-    """A failure after the first event can only be told in another."""
-    async with aclosing(others):
-        try:
-            yield _event(first)
-            async for piece in others:
-                yield _event(piece)
-        except CarouselError as failure:
-            yield _event({"error": failure.message})
-
-
-def _event(told: dict[str, Any]) -> bytes:
-    return b"data: " + orjson.dumps(told) + b"\n\n"
-
-
 async def _pieces(predictor: Predictor, wish: Wish) -> AsyncGenerator[dict[str, Any]]:
-    """Pieces of text, then how it ended; the stream on the carousel ends with it, however that is."""
-    manifest = wish.model.manifest
-    sessions = sessions_of(wish.model)
-    session, random = sessions.open(), np.random.default_rng(wish.seed)
+    """Pieces of text, then how it ended."""
+    manifest, random = wish.model.manifest, np.random.default_rng(wish.seed)
     stops, reason, said = StopTexts(wish.stops), "length", 0
-    due_s = asyncio.get_running_loop().time() + wish.timeout_s
     steps, symbols = wish.beginning, manifest.step.symbols or ()
-    try:
+    async with own_stream(predictor, wish.model, wish.terms) as stream:
         while said < wish.steps and reason == "length":
-            left_s = due_s - asyncio.get_running_loop().time()
-            if left_s <= 0:
-                raise DeadlineExceeded(f"timeout: {said} of {wish.steps} steps were said in time")
-            asked = InferRequest(
-                manifest.name, [steps], manifest.version, left_s, stream=StreamStep(session.id)
-            )
-            result = await predictor.infer(asked)
-            index = sampled(result.outputs[0][-1], wish.sampling, random)
+            index = sampled(await stream.output(steps), wish.sampling, random)
             steps, said = np.array([index], np.int32), said + 1
             text, is_stopped = stops.take(symbols[index])
             reason = "stop" if is_stopped else "length"
             if text:
                 yield {"text_output": text}
-        yield {
-            "model_name": manifest.name,
-            "model_version": manifest.version,
-            "text_output": "" if reason == "stop" else stops.rest(),
-            "steps": said,
-            "finish_reason": reason,
-            "seed": wish.seed,
-        }
-    finally:
-        if session.is_open:
-            sessions.close(session.id)
+    yield {
+        "model_name": manifest.name,
+        "model_version": manifest.version,
+        "text_output": "" if reason == "stop" else stops.rest(),
+        "steps": said,
+        "finish_reason": reason,
+        "seed": wish.seed,
+    }
 
 
-def _read(model: ServedModel, body: dict[str, Any], default_timeout_s: float) -> Wish:
+def _read(model: ServedModel, body: dict[str, Any], terms: Terms) -> Wish:
     if model.manifest.task is not Task.NEXT_SYMBOL:
         raise InvalidRequest(
             f"model: {model.manifest.name} is no language model, its task is {model.manifest.task}"
@@ -131,30 +99,19 @@ def _read(model: ServedModel, body: dict[str, Any], default_timeout_s: float) ->
     text = body.get("text_input")
     if not isinstance(text, str) or not text:
         raise InvalidRequest("text_input: expected at least one character to go on from")
-    timeout_s = (
-        positive_number(body["timeout_ms"], "timeout_ms") / 1000
-        if "timeout_ms" in body
-        else default_timeout_s
-    )
     return Wish(
         model,
         sequence_array(text, model, "text_input"),
-        _whole(body.get("steps", 100), "steps", 1, _MOST_STEPS),
+        whole_number(body.get("steps", 100), "steps", 1, _MOST_STEPS),
         Sampling(_temperature(body.get("temperature", 1.0)), _top_k(body.get("top_k"))),
         _stops(body.get("stop", [])),
-        _whole(body.get("seed", secrets.randbits(32)), "seed", 0, (1 << 63) - 1),
-        timeout_s,
+        whole_number(body.get("seed", secrets.randbits(32)), "seed", 0, (1 << 63) - 1),
+        terms,
     )
 
 
-def _whole(value: Any, field: str, least: int, most: int) -> int:
-    if type(value) is not int or not least <= value <= most:
-        raise InvalidRequest(f"{field}: expected a whole number from {least} to {most}")
-    return value
-
-
 def _top_k(value: Any) -> int | None:
-    return None if value is None else _whole(value, "top_k", 1, 1 << 20)
+    return None if value is None else whole_number(value, "top_k", 1, 1 << 20)
 
 
 def _temperature(value: Any) -> float:

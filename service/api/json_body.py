@@ -48,3 +48,10 @@ def positive_number(value: Any, field: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
         raise InvalidRequest(f"{field}: expected a number above 0")
     return float(value)
+
+
+def whole_number(value: Any, field: str, least: int, most: int) -> int:
+    """A whole number from `least` to `most`; raises InvalidRequest."""
+    if type(value) is not int or not least <= value <= most:
+        raise InvalidRequest(f"{field}: expected a whole number from {least} to {most}")
+    return value

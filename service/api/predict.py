@@ -56,7 +56,7 @@ def prediction_request(call: Call, body: dict[str, Any], model: ServedModel) -> 
         raise InvalidRequest("include_outputs: expected true or false")
     timeout_ms = body.get("timeout_ms")
     timeout_s = None if timeout_ms is None else positive_number(timeout_ms, "timeout_ms") / 1000
-    priority = _priority(body.get("priority", DEFAULT))
+    priority = priority_of(body)
     sequences = _sequences(body, model)
     request = InferRequest(
         call.model, sequences, call.version, timeout_s, call.is_abandoned, priority, trace=call.trace
@@ -64,7 +64,9 @@ def prediction_request(call: Call, body: dict[str, Any], model: ServedModel) -> 
     return request, with_outputs
 
 
-def _priority(value: Any) -> int:
+def priority_of(body: dict[str, Any]) -> int:
+    """Its field `priority`; raises InvalidRequest."""
+    value = body.get("priority", DEFAULT)
     if type(value) is not int or not HIGHEST <= value <= LOWEST:
         raise InvalidRequest(f"priority: expected a whole number from {HIGHEST}, the first, to {LOWEST}")
     return value

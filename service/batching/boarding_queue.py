@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import heapq
-from bisect import insort
 from collections.abc import Callable, Iterator
+from heapq import merge
 from itertools import chain
 from operator import attrgetter
 
 from service.batching.cost_model import CostModel
+from service.batching.line import Line
 from service.batching.ride import Place, Ride
 from service.batching.ticket import Ticket
 from service.batching.waiting_work import WaitingWork
@@ -18,55 +18,40 @@ _PATIENCE = 10.0
 
 
 class BoardingQueue:
-    """Waiting tickets by level and by when they are due: the first of them in line, the rest in a heap."""
+    """Waiting tickets by level and by when they are due; those of live streams in a line of their own."""
 
     def __init__(self, cost: Callable[[], CostModel]) -> None:
         self._cost = cost
-        self._line: list[Ride] = []
-        self._heap: list[tuple[Place, Ride]] = []
         self._next_number = 0
         self.work = WaitingWork()
+        self._finite, self._streams = Line(self.work), Line(self.work)
 
     def add(self, ticket: Ticket) -> None:
         cost = self._cost()
         alone_s = cost.call_s + ticket.steps * (cost.step_s + cost.row_step_s)
         place = Place(ticket.level, ticket.arrived_s + _PATIENCE * alone_s, self._next_number)
         self._next_number += 1
-        ride = Ride(place, ticket)
-        self.work.add(ticket)
-        if self._line and place < self._line[-1].place:
-            insort(self._line, ride, key=_place)
-        else:
-            heapq.heappush(self._heap, (place, ride))
+        (self._streams if place.is_stream else self._finite).add(Ride(place, ticket))
 
-    def line(self, most: int) -> list[Ride]:
-        """The first `most` who wait, in order."""
-        self._leave_only([ride for ride in self._line if not ride.ticket.future.done()])
-        while len(self._line) > most:
-            ride = self._line.pop()
-            heapq.heappush(self._heap, (ride.place, ride))
-        while self._heap and len(self._line) < most:
-            ride = heapq.heappop(self._heap)[1]
-            if ride.ticket.is_settled:
-                self.work.remove(ride.ticket)
-            else:
-                self._line.append(ride)
-        return self._line
+    def first(self, most: int) -> list[Ride]:
+        """The first `most` of the streams and of the others, all in order."""
+        streams, finite = self._streams.first(most), self._finite.first(most)
+        if not streams or not finite:
+            return streams or finite
+        return list(merge(streams, finite, key=_place))
 
     def take(self, rides: list[Ride]) -> None:
-        """Take those out of the line whose turn it is."""
-        for ride in rides:
-            self.work.remove(ride.ticket)
-        taken = set(map(id, rides))
-        self._line = [ride for ride in self._line if id(ride) not in taken]
+        """Take some of the first out, whose turn it is."""
+        self._streams.take(rides)
+        self._finite.take(rides)
 
     def waiting(self) -> Iterator[Ticket]:
         """Who waits, in no order."""
-        return (ride.ticket for ride in chain(self._line, (ride for _, ride in self._heap)))
+        return (ride.ticket for ride in chain(self._streams, self._finite))
 
     def less_urgent(self, level: int) -> Iterator[Ticket]:
         """Who waits with less urgency than `level`: the last to go first."""
-        backwards = chain((ride for _, ride in sorted(self._heap, reverse=True)), reversed(self._line))
+        backwards = sorted(chain(self._streams, self._finite), key=_place, reverse=True)
         return (ride.ticket for ride in backwards if ride.place.level > level)
 
     def remove(self, leaving: list[Ticket]) -> None:
@@ -79,23 +64,8 @@ class BoardingQueue:
         self._keep(lambda ride: not ride.ticket.is_settled)
 
     def _keep(self, is_kept: Callable[[Ride], bool]) -> None:
-        self._leave_only([ride for ride in self._line if is_kept(ride)])
-        leaving = [ride for _, ride in self._heap if not is_kept(ride)]
-        if leaving:
-            for ride in leaving:
-                self.work.remove(ride.ticket)
-            self._heap = [entry for entry in self._heap if is_kept(entry[1])]
-            heapq.heapify(self._heap)
-
-    def _leave_only(self, staying: list[Ride]) -> None:
-        """Have nobody in line but these."""
-        if len(staying) == len(self._line):
-            return
-        stays = set(map(id, staying))
-        for ride in self._line:
-            if id(ride) not in stays:
-                self.work.remove(ride.ticket)
-        self._line = staying
+        self._streams.keep(is_kept)
+        self._finite.keep(is_kept)
 
 
 _place: Callable[[Ride], Place] = attrgetter("place")

@@ -34,8 +34,9 @@ class TickSize:
 
 def ride_seconds(steps: int, rows: int, cost: CostModel, most_s: float) -> float:
     """How long so many steps take among so many rows, in ticks of at most `most_s`."""
-    call_s = cost.call_s + cost.wait_s
-    return call_s + steps * (cost.step_s + cost.row_step_s * rows) * (1 + call_s / most_s)
+    computing_s = steps * (cost.step_s + cost.row_step_s * rows)
+    ticks = min(steps, 1 + computing_s / most_s) if most_s else steps
+    return computing_s + ticks * (cost.call_s + cost.wait_s)
 
 
 def steps_in(seconds: float, rows: int, cost: CostModel) -> int:

@@ -26,6 +26,15 @@ class Place(NamedTuple):
     due_s: float
     number: int
 
+    @property
+    def priority(self) -> int:
+        return (self.level + 1) // 2
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether it is a live stream's step; its level is the one before that of its priority's others."""
+        return self.level % 2 == 1
+
 
 class Ride:
     """One ticket from getting on to getting off; of its steps so many are `done` and so many `left`."""

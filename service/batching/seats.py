@@ -14,6 +14,7 @@ from service.batching.length_queue import still_wanted
 from service.batching.pace import Pace
 from service.batching.partition import BatchLimits
 from service.batching.ride import Place, Ride
+from service.batching.share import Share
 from service.batching.state_slots import StateSlots
 from service.batching.ticket import Ticket
 
@@ -32,6 +33,7 @@ class Seats:
         limits: Callable[[], BatchLimits],
         max_tick_s: float,
         learn: Callable[[Ticket, float], None],
+        share: Share,
     ) -> None:
         """`learn` is told when those will be answered whose turn it is."""
         self._queue = queue
@@ -40,6 +42,7 @@ class Seats:
         self._limits = limits
         self._max_tick_s = max_tick_s
         self._learn = learn
+        self._share = share
         # How long rides take beside what is foretold of them.
         self._pace = Pace()
         self._standing: list[Ride] = []
@@ -59,6 +62,10 @@ class Seats:
         if ride.foretold_s:
             self._pace.observe(ride.foretold_s, ends_s - ride.ticket.started_s, ends_s)
 
+    def ride_for(self, rides: list[Ride], tick_s: float) -> None:
+        """The tick that was just formed of these is predicted to take so long."""
+        self._share.ran(rides, tick_s)
+
     def seated(self, now_s: float) -> list[Ride]:
         """The rides of the next tick; whoever has begun and has to stand keeps his state."""
         self._pace.forget_old(now_s)
@@ -72,10 +79,10 @@ class Seats:
     def _line(self) -> list[Ride]:
         self._standing = [ride for ride in self._standing if not self._has_left(ride)]
         self._standing.sort(key=_place)
-        waiting = self._queue.line(_LINES * self._limits().max_rows)
-        if not self._standing:
-            return waiting
-        return list(merge(self._standing, waiting, key=_place)) if waiting else self._standing
+        line = self._queue.first(_LINES * self._limits().max_rows)
+        if self._standing:
+            line = list(merge(self._standing, line, key=_place)) if line else self._standing
+        return self._share.ordered(line) if line else line
 
     def _are_in_time(self, rides: list[Ride], now_s: float, *, is_full: bool) -> bool:
         """Whether all who begin are still wanted, and nobody had to be told that he will be too late.

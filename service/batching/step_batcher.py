@@ -22,6 +22,7 @@ from service.batching.progress import Progress
 from service.batching.queue_rules import QueueBounds, QueueRules
 from service.batching.ride import Ride
 from service.batching.seats import Seats
+from service.batching.share import Share
 from service.batching.state_slots import StateSlots
 from service.batching.tick import Tick, TickBuffer
 from service.batching.ticket import Ticket
@@ -48,6 +49,7 @@ class StepBatcher:
         metrics: ModelMetrics,
         observer: BatchObserver | None = None,
         max_tick_s: float = 0.005,
+        share: Share | None = None,
     ) -> None:
         self._signature = signature
         self._engine = engine
@@ -60,7 +62,9 @@ class StepBatcher:
         self._max_tick_s = max_tick_s
         self._queue = BoardingQueue(costs.current)
         self._rules = QueueRules(bounds, self._queue, costs.current, limits)
-        self._seats = Seats(self._queue, slots, costs.current, limits, max_tick_s, self._rules.learn)
+        self._seats = Seats(
+            self._queue, slots, costs.current, limits, max_tick_s, self._rules.learn, share or Share()
+        )
         self._halves: list[list[Ride]] = []
         self._running: list[Tick] = []
         # What those who ride have before them; found out at most once a turn.
@@ -152,6 +156,7 @@ class StepBatcher:
             self._bisect(rides, failure)
             return
         self._running.append(tick)
+        self._seats.ride_for(rides, self._costs.current().seconds(len(rides), tick.batch.padded_steps))
 
         def finished(outcome: Outcome) -> None:
             self._running.remove(tick)

@@ -78,7 +78,8 @@ class Ticket:
         self.started_s = arrived_s
         self.is_abandoned = is_abandoned
         self.deadline_s = deadline_s
-        # A step of a live stream goes before other requests of its priority.
+        # A step of a live stream is let into a full queue before others of its priority, and shares the seats
+        # with them by weight.
         self.level = 2 * priority - (slot is not FRESH)
         # The wait that was foretold when it was queued; 0 where nobody was before it.
         self.foretold_s = 0.0

@@ -33,6 +33,13 @@ def checked_sequence(values: Array, signature: Signature, max_steps: int, field:
     return np.ascontiguousarray(values, dtype=wanted)
 
 
+def named(sequences: list[Array]) -> list[tuple[str, Array]]:
+    """Each with the field that it is complained about by."""
+    if len(sequences) == 1:
+        return [("sequence", sequences[0])]
+    return [(f"sequences[{index}]", sequence) for index, sequence in enumerate(sequences)]
+
+
 def nested_list_array(values: Any, field: str) -> Array:
     """JSON's nested lists as an array; raises InvalidRequest for ragged or non-numeric ones."""
     if not isinstance(values, list):

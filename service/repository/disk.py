@@ -8,7 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
-from service.repository.manifest import MANIFEST, is_version
+from service.repository.manifest import MANIFEST
+from service.repository.versions import is_version
 
 Marks: TypeAlias = frozenset[tuple[str, int, int, int]]
 """Name, bytes, and nanoseconds of last write and last change of each file of a bundle's folder."""

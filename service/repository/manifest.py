@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
@@ -12,7 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from service.domain.signature import Readout, Signature, StateSpec
 from service.domain.tensors import Datatype
 from service.errors import InvalidBundle
+from service.repository.feedback import Feedback
 from service.repository.files import read_file
+from service.repository.versions import VERSION
 
 MANIFEST = "manifest.json"
 ONNX = "model.onnx"
@@ -21,7 +22,6 @@ GOLDEN = "golden.npz"
 
 _MOST_BYTES = 1 << 24
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
-_VERSION = r"^[1-9][0-9]{0,17}$"
 _SHA256 = r"^[0-9a-f]{64}$"
 
 Extent = Annotated[int, Field(ge=1, le=1 << 20)]
@@ -127,7 +127,7 @@ class Manifest(_Part):
 
     schema_version: Literal[1] = 1
     name: Annotated[str, StringConstraints(pattern=NAME)]
-    version: Annotated[str, StringConstraints(pattern=_VERSION)]
+    version: Annotated[str, StringConstraints(pattern=VERSION)]
     kind: Kind
     task: Task
     description: str
@@ -135,6 +135,7 @@ class Manifest(_Part):
     step: Step
     output: Output
     states: tuple[State, ...] = ()
+    feedback: Feedback | None = None
     dataset: Dataset | None = None
     quality: tuple[Quality, ...] = ()
     remarks: tuple[str, ...] = ()
@@ -152,6 +153,8 @@ class Manifest(_Part):
             raise ValueError("step.symbols: only for steps that are one integer")
         if ONNX not in self.files:
             raise ValueError(f"files: {ONNX} is missing")
+        if self.feedback is not None:
+            self.feedback.check(self.signature)
         return self
 
     @model_validator(mode="after")
@@ -194,8 +197,3 @@ def read_manifest(folder: Path) -> Manifest:
             f"{'.'.join(map(str, fault['loc'])) or 'manifest'}: {fault['msg']}" for fault in failure.errors()
         )
         raise InvalidBundle(f"{path}: {faults}") from failure
-
-
-def is_version(name: str) -> bool:
-    """Whether a folder name can be a version: a positive decimal without leading zeros."""
-    return re.fullmatch(_VERSION, name) is not None

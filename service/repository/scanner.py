@@ -9,8 +9,9 @@ from pathlib import Path
 from service.backends.protocol import Artifact
 from service.errors import InvalidBundle
 from service.repository.files import check_sha256, read_file
-from service.repository.manifest import MANIFEST, ONNX, Manifest, is_version, read_manifest
+from service.repository.manifest import MANIFEST, ONNX, Manifest, read_manifest
 from service.repository.model_file import look_through
+from service.repository.versions import is_version
 from service.settings import MOST_MODEL_BYTES
 
 

@@ -10,6 +10,7 @@ from service.batching.partition import BatchLimits
 from service.batching.queue_rules import QueueBounds
 from service.batching.scheduler import Scheduler
 from service.batching.sequence_batcher import SequenceBatcher
+from service.batching.share import Share
 from service.batching.step_batcher import StepBatcher
 from service.domain.clock import Clock
 from service.domain.signature import Signature
@@ -38,8 +39,8 @@ def scheduler_of(
     is_carousel = manifest.causal and signature.states and manifest.name not in settings.whole_sequences
     if not is_carousel:
         return SequenceBatcher(signature, engines, costs, limits, bounds, clock, metrics, observer)
-    tick_s = settings.max_tick_s
-    return StepBatcher(signature, engines, costs, limits, bounds, clock, metrics, observer, tick_s)
+    tick_s, share = settings.max_tick_s, Share(settings.stream_weight)
+    return StepBatcher(signature, engines, costs, limits, bounds, clock, metrics, observer, tick_s, share)
 
 
 def sessions_of(

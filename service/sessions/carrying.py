@@ -31,6 +31,7 @@ def taken(
         ttl_s=session.deadline_s - session.opened_s,
         states=dict(zip(names, states, strict=True)),
         answer=None if session.answer is None else tuple(row.output for row in session.answer),
+        owner=session.owner,
     )
 
 
@@ -47,6 +48,7 @@ def carried(snapshot: Snapshot, identity: str, limits: SessionLimits, now_s: flo
     idle_s = min(limits.idle_s, snapshot.idle_limit_s)
     session = Session(identity, snapshot.rows, now_s - age_s, idle_s, ttl_s)
     session.used_s = now_s
+    session.owner = snapshot.owner
     session.step, session.steps_run = snapshot.step_number, snapshot.steps_run
     if snapshot.answer is not None:
         session.answer = [_as_answered(output) for output in snapshot.answer]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
+from service.domain.caller import owner
 from service.errors import InvalidSnapshot, SnapshotRefused
 from service.sessions.sealing import Seal, is_sealed
 from service.sessions.session import Session
@@ -21,7 +23,8 @@ def seal_of(settings: Settings) -> Seal | None:
 
 async def state_out(sessions: Sessions, session: Session, seal: Seal | None) -> bytes:
     """The session between two of its steps, as bytes; it goes on here as well."""
-    snapshot = await sessions.snapshot(session)
+    # Whose it is here matters to nobody elsewhere.
+    snapshot = replace(await sessions.snapshot(session), owner=None)
     if seal is None:
         return dump(snapshot)
     # What is carried takes no room here: that it was idle is no reason to refuse it.
@@ -39,4 +42,6 @@ def state_in(
     snapshot = load(content)
     if snapshot.rows > max_rows:
         raise InvalidSnapshot(f"snapshot: has {snapshot.rows} rows: expected {max_rows} at most")
-    return sessions.restore(snapshot, identity, "client", is_replacing=is_replacing)
+    # Whoever was given it may go on with it, and then it is theirs.
+    mine = replace(snapshot, owner=owner())
+    return sessions.restore(mine, identity, "client", is_replacing=is_replacing)

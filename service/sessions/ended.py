@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from service.domain.caller import may_see
 from service.errors import CarouselError, SessionGone, SnapshotMismatch, Unavailable
-from service.sessions.session import shown
+from service.sessions.session import shown, unknown
 
 MOVED = "moved"
 MODEL_CHANGED = "model_changed"
@@ -12,16 +13,16 @@ _MOST = 4096
 
 
 class Ended:
-    """Ids with the reason of their end, the oldest forgotten first."""
+    """Ids with the reason of their end and whose they were, the oldest forgotten first."""
 
     def __init__(self) -> None:
-        self._reasons: dict[str, str] = {}
+        self._reasons: dict[str, tuple[str, str | None]] = {}
 
     def __contains__(self, identity: str) -> bool:
         return identity in self._reasons
 
-    def add(self, identity: str, reason: str) -> None:
-        self._reasons[identity] = reason
+    def add(self, identity: str, reason: str, owner: str | None) -> None:
+        self._reasons[identity] = reason, owner
         while len(self._reasons) > _MOST:
             del self._reasons[next(iter(self._reasons))]
 
@@ -30,8 +31,10 @@ class Ended:
 
     def refusal(self, identity: str) -> CarouselError:
         """What its client is told."""
-        reason = self._reasons.get(identity, "closed")
+        reason, owner = self._reasons.get(identity, ("closed", None))
         name = shown(identity)
+        if not may_see(owner):
+            return unknown(identity)
         if reason == MOVED:
             return Unavailable(
                 f"session: {name} is moving to another version of its model: send the step again"

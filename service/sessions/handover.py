@@ -23,7 +23,7 @@ def hand_over(old: Sessions, new: Sessions | None) -> None:
         old.close_all("unloaded")
     elif new.origin.fingerprint != old.origin.fingerprint:
         for session in list(old):
-            new.ended.add(session.id, MODEL_CHANGED)
+            new.ended.add(session.id, MODEL_CHANGED, session.owner)
         old.close_all(MODEL_CHANGED)
     else:
         for session in list(old):

@@ -12,7 +12,7 @@ import structlog
 from prometheus_client import Counter
 
 from service.errors import CarouselError, StoreUnavailable
-from service.sessions.session import Session
+from service.sessions.session import Session, check_owner
 from service.sessions.sessions import Sessions
 from service.sessions.snapshot_format import dump, load
 from service.sessions.stores.store import SnapshotStore
@@ -45,7 +45,8 @@ class Persistence:
     async def resume(self, sessions: Sessions, identity: str) -> None:
         """Have a session that waits in the store go on; without one, or where it has ended, nothing happens.
 
-        Raises StoreUnavailable, ClaimLost, and what `Sessions.restore` does; then it still waits.
+        Raises NotFound where it is somebody else's, StoreUnavailable, ClaimLost, and what `Sessions.restore`
+        does; then it still waits.
         """
         task = asyncio.create_task(self._in_turn(sessions, identity))
         self._resuming.add(task)
@@ -92,8 +93,10 @@ class Persistence:
         content = await self._store.get(key)
         if content is None:
             return
-        # Before it is claimed: another model's state stays for the model it is of.
-        sessions.check(load(content))
+        # Before it is claimed: another model's state stays for the model it is of, a session for its owner.
+        waiting = load(content)
+        sessions.check(waiting)
+        check_owner(waiting.owner, identity)
         claim = await self._store.claim(key, self._owner, _LEASE_S)
         try:
             content = await self._store.take(claim)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from service.batching.slot import FRESH, Slot
 from service.batching.ticket import RowResult
+from service.domain.caller import may_see
+from service.errors import NotFound, SessionExists
 
 LONGEST_ID = 128
 
@@ -25,7 +27,8 @@ class Session:
     """A stream of one model version: so many rows of state, and how far it has come.
 
     `step` is the number of the last step that was answered, 0 before the first; `answer` is what it got.
-    `steps_run` counts the time steps of all its rows.
+    `steps_run` counts the time steps of all its rows. `owner` is the name of the key it was opened with,
+    None where there were no keys.
     Times are the clock's.
     """
 
@@ -37,6 +40,7 @@ class Session:
         "is_open",
         "lock",
         "opened_s",
+        "owner",
         "slots",
         "step",
         "steps_run",
@@ -53,6 +57,7 @@ class Session:
         self.idle_s = idle_s
         self.deadline_s = now_s + ttl_s
         self.is_open = True
+        self.owner: str | None = None
         # Steps of one session run in the order in which they came.
         self.lock = asyncio.Lock()
 
@@ -68,3 +73,19 @@ class Session:
 def shown(identity: str) -> str:
     """An id as it may stand in a message."""
     return repr(identity[:LONGEST_ID])
+
+
+def unknown(identity: str) -> NotFound:
+    """For what is not there, and for what is somebody else's."""
+    return NotFound(f"session: there is no {shown(identity)} here")
+
+
+def check_owner(owner: str | None, identity: str) -> None:
+    """Raises NotFound where it is not there for whoever asks."""
+    if not may_see(owner):
+        raise unknown(identity)
+
+
+def taken_already(identity: str) -> SessionExists:
+    """For whoever would open another."""
+    return SessionExists(f"session: {shown(identity)} is open already, close it first or take another id")

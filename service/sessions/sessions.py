@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from service.batching.slot import Slot
 from service.batching.ticket import RowResult
+from service.domain.caller import may_see, owner
 from service.errors import OutOfOrder
 from service.sessions.carrying import carried, taken
 from service.sessions.session import Session
@@ -43,6 +44,7 @@ class Sessions(SessionTable):
             min(limits.idle_s, idle_s or limits.idle_s),
             min(limits.ttl_s, ttl_s or limits.ttl_s),
         )
+        session.owner = owner()
         self._add(session)
         self._slots.reset(session.slots)
         self._metrics.opened(len(self._open), self.state_bytes)
@@ -61,10 +63,25 @@ class Sessions(SessionTable):
                 return session.step, session.answer
             if number is not None and number != session.step + 1:
                 raise OutOfOrder(f"step: got {number}, due is {session.step + 1}")
+            if session.step:
+                self._metrics.idle_seconds.observe(self._clock.now() - session.used_s)
             answers = await run(session.slots)
             self._check_open(session)
             kept = self._commit(session, answers)
             return session.step, kept
+
+    async def branch(self, session: Session) -> Session:
+        """Another that goes on from where this one stands, between two of its steps.
+
+        Raises SessionGone where it ends before that, TooManySessions where there is no room.
+        """
+        async with session.lock:
+            self._check_open(session)
+            branch = self.open(rows=session.rows)
+            states = self._slots.gather(session.slots)
+            self._slots.commit(branch.slots, range(branch.rows), states)
+            branch.answer = session.answer
+            return branch
 
     async def snapshot(self, session: Session) -> Snapshot:
         """Where it stands, between two of its steps; raises SessionGone where it ends before that."""
@@ -83,11 +100,11 @@ class Sessions(SessionTable):
         """Go on under this id where the snapshot stands; `source` is where it came from, for the metrics.
 
         Raises SnapshotMismatch, InvalidSnapshot, SnapshotExpired, TooManySessions, and SessionExists where
-        the id is in use and is not to be replaced. Whatever is raised, all is as it was.
+        the id is in use and not to be replaced, or not by this caller. Whatever is raised, all is as it was.
         """
         self.check(snapshot)
         replaced = self._open.get(identity)
-        if not is_replacing:
+        if replaced is None or not (is_replacing and may_see(replaced.owner)):
             self._check_free(identity)
         session = carried(snapshot, identity, self.limits, self._clock.now(), self._unix_now())
         self._check_room(snapshot.rows, replaced)

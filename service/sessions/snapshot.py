@@ -21,7 +21,8 @@ class Snapshot:
     """A session after its last acknowledged step.
 
     `step_number` is the client's number of that step and `answer` what it was told, so that a repeated step
-    is answered and not run again. `steps_run` counts time steps. `states` has a float32 array
+    is answered and not run again. `steps_run` counts time steps. `owner` is the name of the key that opened
+    it. `states` has a float32 array
     `[rows, *shape]` for each state, by the name of the graph's input. Times are Unix seconds.
     """
 
@@ -38,6 +39,7 @@ class Snapshot:
     ttl_s: float
     states: Mapping[str, Array]
     answer: Answer | None = None
+    owner: str | None = None
 
     @property
     def expires_s(self) -> float:

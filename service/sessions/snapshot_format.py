@@ -63,12 +63,14 @@ class _Header(BaseModel):
     ttl_s: _Seconds
     states: Annotated[dict[_Name, _Shape], Field(max_length=1024)]
     answer: list[_AnswerShape] | None
+    # Not written where it is nobody's: servers that know no owners read those as before.
+    owner: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
 
 
 def dump(snapshot: Snapshot) -> bytes:
     """The snapshot as bytes; raises InvalidSnapshot where `load` would not take them back."""
     arrays = [*snapshot.states.values(), *(snapshot.answer or ())]
-    header = _header_of(snapshot).model_dump_json().encode()
+    header = _header_of(snapshot).model_dump_json(exclude_defaults=True).encode()
     body = b"".join(np.ascontiguousarray(array, _FLOAT32).tobytes() for array in arrays)
     content = _HEAD.pack(_MAGIC, _FORMAT, 0, len(header), len(body)) + header + body
     whole = content + hashlib.sha256(content).digest()

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 
 from service.batching.state_slots import StateSlots
 from service.domain.clock import Clock
-from service.errors import NotFound, SessionExists, TooManySessions
-from service.sessions.ended import Ended
-from service.sessions.session import Session, SessionLimits, shown
+from service.errors import TooManySessions
+from service.sessions.ended import MOVED, Ended
+from service.sessions.session import Session, SessionLimits, check_owner, taken_already, unknown
 from service.sessions.snapshot import Origin
 from service.telemetry.metrics import SessionMetrics
 
@@ -59,16 +59,17 @@ class SessionTable:
         return identity in self._open or identity in self.ended
 
     def find(self, identity: str) -> Session:
-        """Raises SessionGone where it has ended lately, NotFound where nothing is known of it."""
+        """Raises SessionGone where it has ended lately, NotFound where it is somebody else's or not known."""
         session = self._open.get(identity)
         if session is not None and self._has_expired(session):
             self.end(session, self._expiry(session))
             session = None
         if session is not None:
+            check_owner(session.owner, identity)
             return session
         if identity in self.ended:
             raise self.ended.refusal(identity)
-        raise NotFound(f"session: there is no {shown(identity)} here")
+        raise unknown(identity)
 
     def expires_in_s(self, session: Session) -> float:
         """Time until it ends unless it is used before."""
@@ -77,6 +78,11 @@ class SessionTable:
     def close(self, identity: str, reason: str = "closed") -> None:
         """End a session; raises as `find` does."""
         self.end(self.find(identity), reason)
+
+    def discard(self, identity: str) -> None:
+        """End a session if it is open here."""
+        if (session := self._open.get(identity)) is not None:
+            self.end(session, "closed")
 
     def close_all(self, reason: str) -> None:
         for session in list(self._open.values()):
@@ -89,8 +95,10 @@ class SessionTable:
         for slot in session.slots:
             self._slots.release(slot)
         self._rows -= session.rows
-        self.ended.add(session.id, reason)
+        self.ended.add(session.id, reason, session.owner)
         self._metrics.closed(reason, len(self._open), self.state_bytes)
+        if reason != MOVED:
+            self._metrics.lasted(self._clock.now() - session.opened_s, session.steps_run)
 
     def expect(self, identity: str, coming: asyncio.Task[None]) -> None:
         """A session of the version before comes when its step has run."""
@@ -122,9 +130,7 @@ class SessionTable:
 
     def _check_free(self, identity: str) -> None:
         if identity in self._open:
-            raise SessionExists(
-                f"session: {shown(identity)} is open already, close it first or take another id"
-            )
+            raise taken_already(identity)
 
     def _check_room(self, rows: int, replaced: Session | None = None) -> None:
         if self._has_room(rows, replaced):

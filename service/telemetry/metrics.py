@@ -13,6 +13,7 @@ from service.telemetry.loop_histogram import LoopHistogram
 
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _ROWS = (1, 2, 4, 8, 16, 32, 64, 128)
+_LONG_SECONDS = (0.1, 1.0, 10.0, 60.0, 300.0, 1800.0, 7200.0, 28_800.0, 86_400.0)
 _STEPS = (1, 4, 16, 64, 256, 1024, 4096, 16384)
 
 _ERRORS = (1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
@@ -58,13 +59,27 @@ class Metrics:
             "request_seconds", "Arrival to answer of a request.", _MODEL, _SECONDS
         )
         self.batch_rows = histogram("batch_rows", "Sequences that ran together.", _DEVICE, _ROWS)
+        self.tick_steps = histogram(
+            "tick_steps", "Steps in one turn of the carousel: its longest row's.", _DEVICE, _STEPS
+        )
         self.sequence_steps = histogram("sequence_steps", "Length of a sequence.", _MODEL, _STEPS)
         self.rejected = counter("rejected_total", "Requests not answered, by reason.", ("reason",))
         # Names come from the file of keys: as many as the operator writes down.
         self.admitted = counter("admitted_total", "Requests let in, by the name of the key.", ("key",))
         self.waiting = gauge("waiting_sequences", "Sequences in the queue.", _MODEL)
         self.sessions_active = gauge("sessions_active", "Sessions that are open.", _MODEL)
-        self.session_state_bytes = gauge("session_state_bytes", "Recurrent state of open sessions.", _MODEL)
+        self.session_state_bytes = gauge(
+            "session_state_bytes", "Recurrent state of open sessions.", (*_MODEL, "tier")
+        )
+        self.session_age_seconds = histogram(
+            "session_age_seconds", "Opening to end of a session.", _MODEL, _LONG_SECONDS
+        )
+        self.session_steps = histogram(
+            "session_steps", "Time steps of a session's rows in all, at its end.", _MODEL, _STEPS
+        )
+        self.session_idle_seconds = histogram(
+            "session_idle_seconds", "A session's answer to its next step.", _MODEL, _LONG_SECONDS
+        )
         self.sessions_opened = counter("sessions_opened_total", "Sessions opened.", _MODEL)
         self.sessions_restored = counter(
             "sessions_restored_total",
@@ -145,6 +160,10 @@ class ModelMetrics:
         on_device.compute_seconds.observe(compute_s)
         on_device.batch_rows.observe(len(steps))
 
+    def tick_ran(self, device: str, padded_steps: int) -> None:
+        """Count a turn of the carousel, whose longest row ran so many steps."""
+        self._on(device).tick_steps.observe(padded_steps)
+
     def sequences_ended(self, device: str, steps: list[int], waits_s: list[float]) -> None:
         """Count sequences of these lengths and waits, whose last step this device ran."""
         self._on(device).sequences.inc(len(steps))
@@ -211,7 +230,11 @@ class SessionMetrics:
         self._restored = metrics.sessions_restored
         self._closed, self._labels = metrics.sessions_closed, (name, version)
         self._active = metrics.sessions_active.labels(name, version)
-        self._bytes = metrics.session_state_bytes.labels(name, version)
+        # Where the states lie.
+        self._bytes = metrics.session_state_bytes.labels(name, version, "host")
+        self._age_seconds = metrics.session_age_seconds.labels(name, version)
+        self._steps = metrics.session_steps.labels(name, version)
+        self.idle_seconds = metrics.session_idle_seconds.labels(name, version)
 
     def opened(self, active: int, state_bytes: int) -> None:
         self._opened.inc()
@@ -224,6 +247,11 @@ class SessionMetrics:
     def closed(self, reason: str, active: int, state_bytes: int) -> None:
         self._closed.labels(*self._labels, reason).inc()
         self._now(active, state_bytes)
+
+    def lasted(self, age_s: float, steps: int) -> None:
+        """Count a session that has ended and goes on nowhere."""
+        self._age_seconds.observe(age_s)
+        self._steps.observe(steps)
 
     def _now(self, active: int, state_bytes: int) -> None:
         self._active.set(active)
@@ -239,3 +267,4 @@ class DeviceMetrics:
         self.padded_steps = metrics.padded_steps.labels(*labels)
         self.compute_seconds = metrics.compute_seconds.labels(*labels)
         self.batch_rows = metrics.batch_rows.labels(*labels)
+        self.tick_steps = metrics.tick_steps.labels(*labels)

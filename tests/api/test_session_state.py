@@ -65,7 +65,7 @@ async def test_an_open_session_is_replaced_only_when_asked():
         assert (replaced.status_code, replaced.json()["step"]) == (200, 1)
         rest = (await step(server, WHOLE[5:], 2)).json()
         np.testing.assert_array_equal(rest["predictions"][0]["output"], running_sum(WHOLE)[5:])
-        assert server.metric("session_state_bytes", model="running", version="1") == 8
+        assert server.metric("session_state_bytes", model="running", version="1", tier="host") == 8
 
 
 @on_a_loop

@@ -30,7 +30,7 @@ def queue() -> BoardingQueue:
 
 def order_of(waiting: BoardingQueue) -> list[Ticket]:
     taken = []
-    while line := waiting.line(3):
+    while line := waiting.first(3):
         taken.append(line[0].ticket)
         waiting.take(line[:1])
     return taken
@@ -72,7 +72,7 @@ def test_whoever_leaves_and_goes_what_is_counted_is_what_waits(script, data):
             waiting.remove(leaving)
             there = [other for other in there if other not in leaving]
         if priority % 4 == 0:
-            line = waiting.line(steps % 5)
+            line = waiting.first(steps % 5)
             assert [ride.place for ride in line] == sorted(ride.place for ride in line)
             if line:
                 waiting.take(line[:1])

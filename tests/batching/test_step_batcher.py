@@ -8,7 +8,9 @@ from bench import Bench, all_due, assert_answered
 from on_a_loop import on_a_loop
 
 from service.batching.partition import BatchLimits
+from service.batching.slot import FRESH
 from service.batching.step_batcher import StepBatcher
+from service.batching.ticket import Ticket
 from service.domain.signature import Readout
 
 
@@ -137,3 +139,29 @@ async def test_what_is_counted_of_ticks_and_of_sequences():
     assert bench.metric("sequence_steps_sum", **model) == 20_100
     padded = sum(int(batch.max()) * len(batch) - int(batch.sum()) for batch in bench.backend.batches)
     assert bench.metric("padded_steps_total", **on_fake) == padded
+
+
+@on_a_loop
+async def test_live_streams_and_long_requests_share_the_engine_by_weight():
+    bench = carousel(0.001, limits=BatchLimits(1, 1 << 20))
+    slots, cost = bench.batcher.slots, bench.costs.current()
+    streams, finite, seconds = set(), [], {True: 0.0, False: 0.0}
+    for _ in range(400):
+        waiting = [ticket for ticket in bench.tickets if not ticket.is_settled]
+        if sum(ticket.slot is not FRESH for ticket in waiting) < 3:
+            ticket = bench.ticket(1)
+            streams.add(float(len(bench.tickets) - 1))
+            stream = Ticket(ticket.sequence, None, ticket.future, ticket.arrived_s, slot=slots.take())
+            bench.tickets[-1] = stream
+            bench.batcher.submit([stream])
+        if sum(ticket.slot is FRESH for ticket in waiting) < 3:
+            finite += bench.submit(700)
+        await all_due()
+        ran = len(bench.backend.batches)
+        bench.hand.step()
+        (steps,), (name,) = bench.backend.batches[ran], bench.backend.names[ran]
+        seconds[name in streams] += cost.seconds(1, int(steps))
+    assert finite[0].is_settled
+    # Four to one, but for a tick of the long ones that is under way, and one before the streams had come.
+    assert abs(seconds[True] - 4 * seconds[False]) < 2 * 4 * 0.0011
+    assert seconds[True] > 0.02

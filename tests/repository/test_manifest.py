@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 
 from service.domain.signature import Readout, StateSpec
 from service.domain.tensors import Datatype
 from service.errors import InvalidBundle
-from service.repository.manifest import MANIFEST, is_version, read_manifest
+from service.repository.manifest import MANIFEST, read_manifest
+from service.repository.versions import is_version
 
 SHA = "ab" * 32
 GOOD = {
@@ -30,6 +32,16 @@ SYMBOLS = {"datatype": "INT32", "shape": [], "symbols": ["a", "b"]}
 STEPWISE = {"shape": [2], "readout": "every_step", "labels": ["rest", "run"]}
 
 
+def fed_back(to, of, **changes):
+    """A forecaster whose steps have four positions and whose outputs have three."""
+    return {
+        "task": "forecast",
+        "step": {"datatype": "FP32", "shape": [4]},
+        "output": {"shape": [3], "readout": "last"},
+        "feedback": {"step": to, "output": of},
+    } | changes
+
+
 def manifest_of(folder, changes):
     content = {key: value for key, value in (GOOD | changes).items() if value is not ...}
     (folder / MANIFEST).write_text(json.dumps(content))
@@ -45,6 +57,15 @@ def test_a_manifest_gives_the_signature_that_requests_need(tmp_path):
     assert signature.states == (StateSpec("h_in", "h_out", (6,)),)
     assert signature.is_causal
     assert signature.symbol_count is None
+
+
+def test_what_is_not_fed_back_is_to_be_known_and_lies_where_it_lay(tmp_path):
+    manifest = manifest_of(tmp_path, fed_back([3, 1], [0, 2]))
+    loop = manifest.feedback.loop(manifest.signature)
+    assert (loop.known, loop.known_shape) == ([0, 2], (2,))
+    step = loop.next_step(np.array([10, 20, 30], np.float32), np.array([1, 2], np.float32))
+    np.testing.assert_array_equal(step, [[1, 30, 2, 10]])
+    assert step.dtype == np.float32
 
 
 def test_symbols_are_counted_for_the_range_check(tmp_path):
@@ -107,6 +128,21 @@ def test_symbols_are_counted_for_the_range_check(tmp_path):
         ({"output": STEPWISE, "task": "next_symbol"}, "step.symbols: where the task is next_symbol"),
         ({"output": STEPWISE, "task": "next_symbol", "step": SYMBOLS}, "step.symbols: where the task is"),
         ({"task": "next_symbol"}, "output: next_symbol needs labels and the readout every_step"),
+        (fed_back([0], [0], states=[]), "feedback: only for a model with states"),
+        (fed_back([0], [0], step={"datatype": "INT32", "shape": [2]}), "feedback: only for a model with"),
+        (fed_back([], []), "feedback.step"),
+        (fed_back([-1], [0]), "feedback.step.0"),
+        (fed_back([0.5], [0]), "feedback.step.0"),
+        (fed_back([4], [0]), "feedback.step: 4 is none of the 4 positions of the shape [4]"),
+        (fed_back([0], [3]), "feedback.output: 3 is none of the 3 positions of the shape [3]"),
+        (fed_back([0], [0], step={"datatype": "FP32", "shape": []}), "feedback.step: 0 is none of the 0"),
+        (fed_back([1, 1], [0, 1]), "feedback.step: every position is given once"),
+        (fed_back([0, 1], [0]), "feedback.output: 1 positions, the step has 2"),
+        (
+            fed_back([0], [0], step={"datatype": "FP32", "shape": [4, 5]}),
+            "feedback.output: a position of the output has the shape [], one of the step [5]",
+        ),
+        (fed_back([0], [0]) | {"feedback": {"step": [0]}}, "feedback.output: Field required"),
     ],
 )
 def test_a_manifest_that_does_not_agree_with_itself_is_refused_by_field(changes, field, tmp_path):

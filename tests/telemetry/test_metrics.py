@@ -9,8 +9,11 @@ from bench import Bench, all_due
 from doors import DOORS, FINE
 from memory_server import MemoryServer
 from on_a_loop import on_a_loop
+from session_bench import SessionBench
 
 from service.batching.partition import BatchLimits
+from service.batching.step_batcher import StepBatcher
+from service.sessions.ended import MOVED
 
 SUMS = {"model": "sums", "version": "1"}
 ON_FAKE = SUMS | {"device": "fake"}
@@ -138,3 +141,34 @@ async def test_an_unforeseen_failure_is_counted_and_told_without_its_words():
         assert refusal.status_code == 500
         assert refusal.json() == {"error": "internal error: see the server's log for this request id"}
         assert server.metric("rejected_total", reason="internal") == 1
+
+
+@on_a_loop
+async def test_a_turn_of_the_carousel_counts_the_steps_of_its_longest_row():
+    bench = Bench(kind=StepBatcher)
+    bench.submit(3, 9)
+    await bench.drain()
+    assert bench.metric("tick_steps_count", **ON_FAKE) == len(bench.backend.batches)
+    assert bench.metric("tick_steps_sum", **ON_FAKE) == sum(
+        lengths.max() for lengths in bench.backend.batches
+    )
+    assert bench.metric("batch_rows_sum", **ON_FAKE) == sum(map(len, bench.backend.batches))
+
+
+@on_a_loop
+async def test_a_session_tells_its_pauses_and_at_its_end_its_age_and_steps():
+    bench = SessionBench()
+    session = bench.sessions.open(rows=2)
+    for _ in range(3):
+        await bench.answers(session, bench.steps(4), bench.steps(1))
+        bench.clock.advance(2.0)
+    assert bench.session_metric("session_idle_seconds_count", **SUMS) == 2
+    assert bench.session_metric("session_idle_seconds_sum", **SUMS) == 4.0
+    assert bench.session_metric("session_state_bytes", **SUMS, tier="host") == 2 * 8
+    assert bench.session_metric("session_age_seconds_count", **SUMS) == 0
+    session.steps_run = 15
+    bench.sessions.close(session.id)
+    assert bench.session_metric("session_age_seconds_sum", **SUMS) == 6.0
+    assert bench.session_metric("session_steps_sum", **SUMS) == 15
+    bench.sessions.end(bench.sessions.open(), MOVED)
+    assert bench.session_metric("session_age_seconds_count", **SUMS) == 1

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
+import orjson
+
+from service.api.future import known_features
 from service.api.open_inference.model_metadata import PLATFORM, input_tensors, output_tensors
 from service.domain.signature import LENGTHS
 from service.domain.version_policy import VersionPolicy
-from service.repository.manifest import ONNX
+from service.repository.manifest import ONNX, Manifest
 from service.repository.served_model import ServedModel
 from service.sessions.sessions import Sessions
 
@@ -34,11 +38,17 @@ def model_config(model: ServedModel, policy: VersionPolicy, max_rows: int) -> di
         "default_model_filename": ONNX,
         **_scheduling(model.sessions),
         "model_transaction_policy": {"decoupled": False},
-        "parameters": {
-            "kind": {"string_value": model.manifest.kind.value},
-            "task": {"string_value": model.manifest.task.value},
-        },
+        "parameters": {name: {"string_value": value} for name, value in _parameters(model.manifest)},
     }
+
+
+def _parameters(manifest: Manifest) -> Iterator[tuple[str, str]]:
+    yield "kind", manifest.kind.value
+    yield "task", manifest.task.value
+    if manifest.feedback is not None:
+        loop = manifest.feedback.loop(manifest.signature)
+        future = {"shape": loop.known_shape, "features": known_features(loop, manifest)}
+        yield "feedback", orjson.dumps(manifest.feedback.model_dump() | {"future": future}).decode()
 
 
 def _scheduling(sessions: Sessions | None) -> dict[str, Any]:

@@ -1,0 +1,50 @@
+"""An answer told piece by piece, as server-sent events."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+
+import orjson
+from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from service.errors import CarouselError
+
+
+class ServerSentEvents(StreamingResponse):
+    """One event a piece; whoever makes the pieces is told when nobody reads on."""
+
+    def __init__(self, first: dict[str, Any], others: AsyncGenerator[dict[str, Any]]) -> None:
+        self._others, self._events = others, _events(first, others)
+        super().__init__(self._events, media_type="text/event-stream")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # Both: closing events of which none has been told does not reach what makes them.
+        async with aclosing(self._others), aclosing(self._events):
+            await super().__call__(scope, receive, send)
+
+
+async def told_as_events(pieces: AsyncGenerator[dict[str, Any]]) -> ServerSentEvents:
+    """What is refused before the first piece is raised here, and so is answered with its own status."""
+    try:
+        first = await anext(pieces)
+    except BaseException:
+        await pieces.aclose()
+        raise
+    return ServerSentEvents(first, pieces)
+
+
+async def _events(first: dict[str, Any], others: AsyncGenerator[dict[str, Any]]) -> AsyncGenerator[bytes]:
+    """A failure after the first event can only be told in another."""
+    try:
+        yield _event(first)
+        async for piece in others:
+            yield _event(piece)
+    except CarouselError as failure:
+        yield _event({"error": failure.message})
+
+
+def _event(told: dict[str, Any]) -> bytes:
+    return b"data: " + orjson.dumps(told) + b"\n\n"
