@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 from pathlib import Path
 
 import pytest
-from drawn import USUAL
+from drawn import DAILY, USUAL
 from hypothesis import HealthCheck, settings
 
 # No test finds what another has left behind.
@@ -17,10 +18,16 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # A busy machine draws slowly.
 EVER = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
-settings.register_profile("carousel", derandomize=True, max_examples=USUAL, **EVER)
-# Ten times as many, and others each time: pytest --hypothesis-profile=thorough
+settings.register_profile("carousel", derandomize=True, max_examples=DAILY, **EVER)
+# Fifteen times as many, and others each time: pytest --hypothesis-profile=thorough
 settings.register_profile("thorough", max_examples=10 * USUAL, **EVER)
 settings.load_profile("carousel")
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector pass over what collecting has imported, a million objects that stay."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from hypothesis import settings
 
+# What counts are given for, and what of it is drawn every day: the same examples each time.
 USUAL = 60
+DAILY = 40
 
 
 def examples(count: int) -> settings:
-    """So many where a profile draws the USUAL number, ten times as many where it draws ten times that."""
+    """So many of the USUAL number: two thirds of it every day, ten times as many before a release."""
     return settings(max_examples=max(1, count * settings().max_examples // USUAL))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import ssl
 from dataclasses import dataclass
 from types import TracebackType
@@ -95,6 +96,11 @@ class LiveServer:
     def address(self) -> tuple[str, int]:
         host, port = self._server.servers[0].sockets[0].getsockname()
         return host, port
+
+    def buffer_little(self) -> None:
+        """Let the kernel take a few kilobytes of an answer that nobody reads, not megabytes."""
+        # Its connections inherit it.
+        self._server.servers[0].sockets[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
 
     async def connect(self, **options: Any) -> Connection:
         connection = Connection(*await asyncio.open_connection(*self.address, **options))

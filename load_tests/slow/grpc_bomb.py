@@ -7,7 +7,7 @@ import grpc
 from load_tests.address import Address
 from service.api.grpc.messages import SERVICE
 
-_BOMB = b"\x3a" + b" " * (1 << 28)
+_BYTES = 1 << 28
 
 
 async def grpc_bomb(address: Address) -> str:
@@ -17,7 +17,7 @@ async def grpc_bomb(address: Address) -> str:
         address.host_header, options, compression=grpc.Compression.Gzip
     ) as channel:
         try:
-            await channel.unary_unary(f"/{SERVICE}/ModelInfer")(_BOMB)
+            await channel.unary_unary(f"/{SERVICE}/ModelInfer")(b"\x3a" + b" " * _BYTES)
         except grpc.aio.AioRpcError as failure:
             return str(failure.code().name)
     return "answered"

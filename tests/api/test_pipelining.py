@@ -46,11 +46,12 @@ async def test_what_is_sent_ahead_of_a_slow_answer_stays_with_its_client():
 @on_a_loop
 async def test_who_reads_no_answers_gets_no_further_work_done_until_it_does():
     async with LiveServer() as server:
+        server.buffer_little()
         deaf = socket.socket()
         deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         deaf.settimeout(10)
         deaf.connect(server.address)
-        body = json.dumps({"sequences": [[0] * 1000] * 20, "include_outputs": True}).encode()
+        body = json.dumps({"sequences": [[0] * 100] * 20, "include_outputs": True}).encode().ljust(60_000)
         sending = asyncio.create_task(
             asyncio.to_thread(deaf.sendall, request("/predict/letters", body) * AHEAD)
         )

@@ -166,10 +166,11 @@ async def test_a_hundred_requests_at_once_on_one_connection_are_answered_in_orde
 @on_a_loop
 async def test_who_does_not_read_its_answer_is_disconnected(head):
     async with LiveServer(write_timeout_s=SHORT) as server:
+        server.buffer_little()
         deaf = socket.socket()
         deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         deaf.connect(server.address)
-        body = json.dumps({"sequences": [[0] * 4000] * 60, "include_outputs": True}).encode()
+        body = json.dumps({"sequences": [[0] * 400] * 60, "include_outputs": True}).encode()
         line = b"POST /predict/letters HTTP/1.1\r\nContent-Length: %d\r\n%s\r\n" % (len(body), head)
         await asyncio.to_thread(deaf.sendall, line + body)
         await server.until(lambda: server.memory.metric("rejected_total", reason="client_gone") == 1)
@@ -181,10 +182,11 @@ async def test_who_does_not_read_its_answer_is_disconnected(head):
 @on_a_loop
 async def test_a_server_that_stops_does_not_wait_for_who_does_not_read():
     async with LiveServer(write_timeout_s=SHORT) as server:
+        server.buffer_little()
         deaf = socket.socket()
         deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         deaf.connect(server.address)
-        body = json.dumps({"sequences": [[0] * 4000] * 60, "include_outputs": True}).encode()
+        body = json.dumps({"sequences": [[0] * 400] * 60, "include_outputs": True}).encode()
         await asyncio.to_thread(deaf.sendall, b"POST /predict/letters HTTP/1.1\r\n")
         await asyncio.to_thread(deaf.sendall, b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
         await server.until(lambda: server.memory.metric("sequences_total", **LETTERS) == 60)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from built_once import build_once, build_one
 from typer.testing import CliRunner
 
 from cli import extras
@@ -23,6 +24,7 @@ SMALL = ("--profile", "16:1-2-4")
 def build(models_dir, tmp_path, monkeypatch):
     """Build from a folder of two small bundles; skipped where TensorRT-RTX is not installed."""
     monkeypatch.chdir(tmp_path)
+    build_once(monkeypatch)
     try:
         load_flavour(NoGpu("these tests need none"))
     except NoTensorRt as failure:
@@ -49,7 +51,8 @@ def test_the_second_build_finds_everything_and_force_builds_anew(build, tmp_path
     assert len(list((tmp_path / "plans").glob("*.json"))) == 1
 
 
-def test_all_builds_every_bundle_with_profiles_for_its_own_lengths(build):
+def test_all_builds_every_bundle_with_profiles_for_its_own_lengths(build, monkeypatch):
+    build_one(monkeypatch)
     result = build("--all")
     assert result.exit_code == 0, result.output
     steps = [line[len("letters/1") :].split()[0] for line in lines(result, "built")]

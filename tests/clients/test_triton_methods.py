@@ -126,13 +126,19 @@ def told(server, name: str, ask):
             answer = ask(client)
             return await answer if inspect.isawaitable(answer) else answer
 
-    # Over HTTP its questions about readiness leave the answer's body unread, and where that comes late the
-    # connection too: collected here, since it would be some other test's warning.
+    return asyncio.run(asyncio.wait_for(conversation(), 20))
+
+
+# Over HTTP its questions about readiness leave the answer's body unread, and where that comes late the
+# connection too: collected at the end of this file, since it would be some other test's warning.
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _left_behind():
+    yield
     with warnings.catch_warnings(action="ignore", category=ResourceWarning):
-        answer = asyncio.run(asyncio.wait_for(conversation(), 20))
-        if "http" in name:
-            gc.collect()
-    return answer
+        gc.collect()
 
 
 @pytest.mark.parametrize("name", CLIENTS)

@@ -10,7 +10,6 @@ from dataclasses import replace
 import httpx
 import numpy as np
 import pytest
-from bundles import publish_bundles
 from on_a_loop import on_a_loop
 
 from service.app import Carousel
@@ -107,9 +106,8 @@ class Load:
 
 @pytest.mark.parametrize("fault", ["killed", "hung", "poisoned"])
 @on_a_loop
-async def test_a_lost_engine_costs_no_answer_and_is_in_use_again_when_it_heals(fault, tmp_path):
-    models_dir = publish_bundles(tmp_path / "models")
-    carousel = Carousel(Settings(models_dir=models_dir, engines=()))
+async def test_a_lost_engine_costs_no_answer_and_is_in_use_again_when_it_heals(fault, published):
+    carousel = Carousel(Settings(models_dir=published, engines=()))
     await carousel.start()
     source = Source()
     await Accelerator([source], LoopClock(), STALL_S).accelerate(carousel.registry.models)
@@ -118,7 +116,7 @@ async def test_a_lost_engine_costs_no_answer_and_is_in_use_again_when_it_heals(f
     async with httpx.AsyncClient(
         transport=transport, base_url="http://carousel", timeout=LONGEST_S
     ) as client:
-        load = Load(client, read_golden(models_dir / "gait" / "1"))
+        load = Load(client, read_golden(published / "gait" / "1"))
         callers = [asyncio.create_task(load.call(first)) for first in range(CALLERS)]
         await load.until("gpu", 50)
         engine.fault = fault

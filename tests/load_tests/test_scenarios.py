@@ -43,7 +43,7 @@ def test_overload_is_refused_and_not_lost(tmp_path):
 
 def test_bad_clients_are_ended_beside_good_ones():
     ends = {"slow headers": "408", "10 MB header": "431"}
-    plan = SlowPlan(connections=50, limit_s=0.3, seconds=1.0, attacks=tuple(ends))
+    plan = SlowPlan(connections=50, limit_s=0.2, seconds=0.7, attacks=tuple(ends))
     result = slow(plan)
     assert {attacked.name: set(attacked.ends) for attacked in result.attacked} == {
         name: {end} for name, end in ends.items()

@@ -6,6 +6,7 @@ import hashlib
 from types import SimpleNamespace
 
 import pytest
+from built_once import build_once
 from plan_records import NO_GPU
 
 from service.plans import builder
@@ -18,6 +19,12 @@ from service.plans.request import BuildRequest
 FIXED, STREAM, NET = (parse_profile(text) for text in ("16:1-4-8", "1:1-4-8", "1-16-64:1-4-8"))
 
 
+@pytest.fixture
+def once(monkeypatch):
+    """What is built alike is built once."""
+    build_once(monkeypatch)
+
+
 def request(*profiles, **given):
     return BuildRequest(profiles or (FIXED,), NO_GPU, **given)
 
@@ -25,15 +32,15 @@ def request(*profiles, **given):
 @pytest.mark.parametrize("precision", [Precision.FP32, Precision.FP16])
 @pytest.mark.parametrize("profile", [FIXED, STREAM, NET], ids=str)
 def test_a_bundle_becomes_a_plan_that_can_be_captured_exactly_where_time_is_fixed(
-    letters, flavour, profile, precision
+    gait, flavour, profile, precision
 ):
-    plan, record = build_plan(letters, request(profile, precision=precision), flavour)
+    plan, record = build_plan(gait, request(profile, precision=precision), flavour)
     assert record.plan_sha256 == hashlib.sha256(plan).hexdigest()
     assert record.plan_bytes == len(plan) > 10_000
     assert record.is_capturable is profile.is_fixed
     assert record.profiles == (profile,)
-    assert (record.model, record.model_version) == ("letters", "1")
-    assert record.identity.onnx_sha256 == letters.manifest.files["model.onnx"]
+    assert (record.model, record.model_version) == ("gait", "1")
+    assert record.identity.onnx_sha256 == gait.manifest.files["model.onnx"]
     assert record.build_seconds > 0
 
 
@@ -49,18 +56,18 @@ def test_the_record_names_every_tensor_with_its_type_and_shape_in_any_precision(
     }
 
 
-def test_profiles_that_share_a_plan_cannot_be_captured_which_is_why_each_gets_its_own(gait, flavour):
+def test_profiles_that_share_a_plan_cannot_be_captured_which_is_why_each_gets_its_own(gait, flavour, once):
     both = request(FIXED, parse_profile("32:1-4-8"), route=Route.HOISTED)
     assert build_plan(gait, both, flavour)[1].is_capturable is False
     assert [build_plan(gait, part, flavour)[1].is_capturable for part in both.parts()] == [True, True]
 
 
-def test_without_a_gpu_the_hoisted_route_is_taken(gait, flavour):
+def test_without_a_gpu_the_hoisted_route_is_taken(gait, flavour, once):
     assert build_plan(gait, request(), flavour)[1].identity.route is Route.HOISTED
 
 
 @pytest.mark.parametrize("faster", list(Route))
-def test_where_plans_can_be_measured_both_are_built_and_the_faster_is_kept(gait, flavour, faster):
+def test_where_plans_can_be_measured_both_are_built_and_the_faster_is_kept(gait, flavour, once, faster):
     measured = []
 
     def measure(plan):
@@ -74,7 +81,7 @@ def test_where_plans_can_be_measured_both_are_built_and_the_faster_is_kept(gait,
     assert plan in measured
 
 
-def test_a_route_that_is_refused_leaves_the_other(gait, flavour, monkeypatch):
+def test_a_route_that_is_refused_leaves_the_other(gait, flavour, once, monkeypatch):
     real = builder.prepared_graph
 
     def refusing(onnx_bytes, route, precision):

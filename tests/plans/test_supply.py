@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from built_once import build_once
 from plan_records import NO_GPU
 
 from service.errors import EngineFailed
@@ -33,7 +34,9 @@ def sha256(gait):
 
 
 @pytest.fixture
-def supplied(gait, sha256, flavour, cache):
+def supplied(gait, sha256, flavour, cache, monkeypatch):
+    build_once(monkeypatch)
+
     def run(request=REQUEST, **given):
         return list(supply_plans(gait, sha256, request, flavour, cache, lambda _: lambda *_: None, **given))
 
