@@ -95,6 +95,30 @@ def carousel(
 
 
 @app.command()
+def saves(
+    sessions: Annotated[str, typer.Option(help="Open streams, with commas between.")] = "1,64,512",
+    store: Annotated[str | None, typer.Option(help="As CAROUSEL_SESSION_STORE; a folder if unset.")] = None,
+    seconds: Annotated[float, typer.Option(min=0.1, help="Length of each run.")] = 3.0,
+    json: _JsonFile = None,
+) -> None:
+    """Streams saved at the end, in the background, or before each answer: what the saving costs."""
+    from load_tests.padding.two_layer_bundle import write_two_layer_bundle
+    from load_tests.saves.measured import measure_saves
+    from load_tests.saves.report import print_saves
+
+    machine = this_machine()
+    counts = [int(count) for count in sessions.split(",")]
+    with tempfile.TemporaryDirectory() as scratch:
+        place = store or f"dir:{scratch}/sessions"
+        folder = write_two_layer_bundle(Path(scratch))
+        measured = uvloop.run(measure_saves(folder, place, counts, seconds))
+    print_machine(machine)
+    print_saves("a folder" if store is None else store.partition("://")[0], measured)
+    if json is not None:
+        write_json(json, machine, [asdict(each) for each in measured])
+
+
+@app.command()
 def padding(
     sequences: Annotated[int, typer.Option(min=1, help="Sequences of each trace.")] = 768,
     rounds: Annotated[int, typer.Option(min=1, help="How often all of it is repeated.")] = 5,

@@ -36,7 +36,7 @@ from service.backends.daemon_call import called_on_a_daemon
 from service.dashboard.routes import dashboard_routes
 from service.domain.clock import LoopClock
 from service.domain.tracing import BatchObserver
-from service.errors import CarouselError
+from service.errors import CarouselError, InvalidSettings
 from service.inspection.inspector import Inspector
 from service.predictor import Predictor
 from service.repository.acceleration import EngineSource
@@ -51,7 +51,7 @@ from service.sessions.client_state import seal_of
 from service.sessions.persistence import Persistence
 from service.sessions.stores.opening import open_store, reached
 from service.settings import Settings
-from service.telemetry.metrics import Metrics
+from service.telemetry.metrics import Metrics, SaveMetrics
 from service.telemetry.tracing import Tracing, tracing_of
 
 if TYPE_CHECKING:
@@ -169,10 +169,17 @@ class Carousel:
     async def _open_session_store(self) -> None:
         settings = self.settings
         store = open_store(settings.session_store, settings.max_session_store_bytes)
-        is_asked_for = "session_store" in settings.model_fields_set
+        is_keeping = settings.session_save_s is not None
+        if store is None and is_keeping:
+            raise InvalidSettings("CAROUSEL_SESSION_SAVE_S: needs a CAROUSEL_SESSION_STORE")
+        is_asked_for = is_keeping or "session_store" in settings.model_fields_set
         store = await reached(store, is_asked_for=is_asked_for)
         if store is not None:
-            self.predictor.persistence = Persistence(store, self.metrics.session_store_failures)
+            persistence = Persistence(store, SaveMetrics(self.metrics), settings.session_save_s)
+            if persistence.upkeep is not None:
+                await persistence.upkeep.beat()
+                persistence.upkeep.start()
+            self.predictor.persistence = persistence
 
     async def _close_session_store(self) -> None:
         persistence, self.predictor.persistence = self.predictor.persistence, None

@@ -24,6 +24,7 @@ CarouselError
 │   ├── RateLimited            429  RESOURCE_EXHAUSTED  the caller's requests per second are used up
 │   └── TooManyConcurrent      429  RESOURCE_EXHAUSTED  the caller has too many requests being answered
 ├── Unavailable                503  UNAVAILABLE         loading, draining, or no healthy engine
+│   ├── SessionAway            503  UNAVAILABLE         a session that has just gone to another server
 │   ├── TooManyConnections     503  UNAVAILABLE         no connection is left; says when to come back
 │   └── StoreUnavailable       503  UNAVAILABLE         the store of sessions cannot be reached
 │       └── StoreFull          503  UNAVAILABLE         or has no room
@@ -192,6 +193,10 @@ class Unavailable(CarouselError):
 class TooManyConnections(Unavailable):
     reason = "too_many_connections"
     retry_after_s: ClassVar[float] = 1.0
+
+
+class SessionAway(Unavailable):
+    reason = "session_away"
 
 
 class StoreUnavailable(Unavailable):

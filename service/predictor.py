@@ -17,11 +17,13 @@ from service.errors import (
     DeadlineExceeded,
     InvalidRequest,
     NotFound,
+    SessionAway,
     SnapshotExpired,
     SnapshotMismatch,
 )
 from service.repository.registry import Registry
 from service.repository.served_model import ServedModel
+from service.sessions import finding
 from service.sessions.persistence import Persistence
 from service.sessions.session import Session, taken_already
 from service.sessions.sessions import Sessions
@@ -64,25 +66,25 @@ class Predictor:
     async def session(self, name: str, identity: str) -> tuple[Sessions, Session]:
         """An open stream of a model, and its table; raises as `Sessions.find` does."""
         sessions = sessions_of(self.registry.find(name))
-        await self._resume(sessions, identity)
-        return sessions, sessions.find(identity)
+        return sessions, await finding.found(self.persistence, sessions, identity)
 
-    async def _make_way(self, sessions: Sessions, identity: str | None) -> None:
+    async def _make_way(self, sessions: Sessions, identity: str | None, left_s: float | None = None) -> None:
         """Before a session is opened under this id: one that waits in the store is open as well."""
         # State of other weights that was never asked for is in nobody's way.
         with suppress(SnapshotMismatch, SnapshotExpired):
             try:
-                await self._resume(sessions, identity)
+                await finding.resume_in_time(self.persistence, sessions, identity, left_s)
             except NotFound:
                 raise taken_already(identity or "") from None
 
-    async def _resume(self, sessions: Sessions, identity: str | None) -> None:
-        """Have a session go on that an earlier version or server has had."""
-        if identity is None or sessions.knows(identity):
-            return
-        await sessions.arrival(identity)
+    async def kept(self, sessions: Sessions, session: Session) -> None:
+        """Before anybody is told of a session that was just opened; raises as `finding.kept` does."""
+        await finding.kept(self.persistence, sessions, session)
+
+    async def ended(self, sessions: Sessions, identity: str) -> None:
+        """Before anybody is told that a session has ended: the store has been asked to forget it."""
         if self.persistence is not None:
-            await self.persistence.resume(sessions, identity)
+            await self.persistence.ended(sessions, identity)
 
     async def _streamed(
         self, model: ServedModel, request: InferRequest, stream: StreamStep, arrived_s: float
@@ -90,9 +92,17 @@ class Predictor:
         """One step of a session; a session whose first step fails is not there afterwards."""
         sessions, rows = sessions_of(model), len(request.sequences)
         self._check_rows(rows)
-        if not sessions.knows(stream.session):
-            await (self._make_way if stream.starts else self._resume)(sessions, stream.session)
-        session = sessions.open(stream.session, rows) if stream.starts else sessions.find(stream.session)
+        if stream.session not in sessions:
+            left_s = arrived_s + self._timeout_s(request) - self._clock.now()
+            if stream.starts:
+                await self._make_way(sessions, stream.session, left_s)
+            else:
+                await finding.resume_in_time(self.persistence, sessions, stream.session, left_s)
+        if stream.starts:
+            session = sessions.open(stream.session, rows)
+            await self.kept(sessions, session)
+        else:
+            session = sessions.find(stream.session)
         if rows != session.rows:
             raise InvalidRequest(f"sequence: {rows} rows, the session has {session.rows}")
 
@@ -103,12 +113,17 @@ class Predictor:
 
         try:
             number, answers = await sessions.step(session, stream.number, run)
+        except SessionAway:
+            # Asked for by another server while this step waited: it is asked back.
+            again = stream._replace(starts=False)
+            return await self._streamed(model, request, again, arrived_s)
         except BaseException:
             if stream.starts and session.is_open:
                 sessions.close(session.id, "failed")
             raise
         if stream.ends and session.is_open:
             sessions.close(session.id)
+            await self.ended(sessions, session.id)
         return _result(model, answers, number)
 
     async def _rows(

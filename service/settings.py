@@ -232,6 +232,12 @@ class Settings(BaseSettings):
         default="dir:sessions",
         description="where sessions outlive a restart: dir:PATH, redis://… or rediss://…; none: nowhere",
     )
+    session_save_s: float | None = Field(
+        default=None,
+        ge=0,
+        allow_inf_nan=False,
+        description="time between a step's answer and its state in the store; 0: before; unset: at the end",
+    )
     max_session_store_bytes: int = Field(
         default=1024 * _MIB, ge=1, description="most disk for the sessions in a folder"
     )

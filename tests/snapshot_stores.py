@@ -32,10 +32,10 @@ class WallClock:
 
 @dataclass
 class Stores:
-    """`lapse` ends the lease of a session, `forget` lets its snapshot's time be over."""
+    """`lapse` ends the leases of all owners, `forget` lets a snapshot's time be over."""
 
     clients: tuple[SnapshotStore, SnapshotStore]
-    lapse: Callable[[str], Awaitable[None]]
+    lapse: Callable[[], Awaitable[None]]
     forget: Callable[[str], Awaitable[None]]
 
 
@@ -65,8 +65,9 @@ async def redis_stores(server: RedisServer) -> AsyncIterator[Stores]:
     await raw.flushall()
     one, other = RedisStore(server.url), RedisStore(server.url)
 
-    async def lapse(session_id: str) -> None:
-        await raw.pexpire(_keys(session_id)[0], 0)
+    async def lapse() -> None:
+        for key in await raw.keys("carousel:owner:*"):
+            await raw.pexpire(key, 0)
 
     async def forget(session_id: str) -> None:
         await raw.pexpire(_keys(session_id)[1], 0)
@@ -79,8 +80,8 @@ async def redis_stores(server: RedisServer) -> AsyncIterator[Stores]:
         await raw.aclose()
 
 
-def _turning(clock: WallClock, seconds: float) -> Callable[[str], Awaitable[None]]:
-    async def turn(session_id: str) -> None:
+def _turning(clock: WallClock, seconds: float) -> Callable[..., Awaitable[None]]:
+    async def turn(*_: str) -> None:
         clock.skipped_s += seconds
 
     return turn

@@ -15,15 +15,18 @@ from itertools import count
 from pathlib import Path
 
 from service.sessions.stores.folder import FolderStore
-from service.sessions.stores.folder_files import read_kept
 
 
 async def put_for_ever(folder: Path, first: int) -> None:
     store = FolderStore(folder, 64 << 20)
-    claims = {name: await store.claim(name, "writer", 30.0) for name in ("a", "b", "c")}
+    await store.beat("writer", 30.0)
+    claims = {name: await store.claim(name, "writer") for name in ("a", "b", "c")}
     for number in count(first):
         for name, claim in claims.items():
-            await store.put(claim, b"%010d" % number * 5000, time.time() + 1000.0, 30.0)
+            # One is replaced, the others are overwritten in turn.
+            is_lasting = name == "a"
+            snapshot = b"%010d" % number * 5000
+            await store.put(claim, snapshot, time.time() + 1000.0, is_lasting=is_lasting)
             os.write(1, f"kept {name} {number}\n".encode())
 
 
@@ -37,18 +40,20 @@ def live_and_die(folder: Path, first: int, seconds: float) -> None:
     os.waitpid(child, 0)
 
 
-def report(folder: Path) -> None:
-    """Raises ValueError where a file is not whole."""
-    for path in folder.glob("*.snapshot"):
-        kept = read_kept(path)
-        number = int(kept.snapshot[:10])
-        if kept.snapshot != b"%010d" % number * 5000:
-            raise ValueError(f"{path} is a mixture")
-        os.write(1, f"found {kept.session_id} {number}\n".encode())
+async def report(folder: Path) -> None:
+    """Raises ValueError where a snapshot is not whole."""
+    store = FolderStore(folder, 64 << 20)
+    for name in [session_id async for session_id in store.ids()]:
+        snapshot = await store.get(name) or b"-1"
+        number = int(snapshot[:10])
+        if snapshot != b"%010d" % number * 5000:
+            raise ValueError(f"{name} is a mixture")
+        os.write(1, f"found {name} {number}\n".encode())
+    await store.close()
 
 
 if __name__ == "__main__":
     chance = random.Random(1)
     for life in range(1, int(sys.argv[2]) + 1):
         live_and_die(Path(sys.argv[1]), life * 1_000_000, chance.uniform(0.02, 0.1))
-        report(Path(sys.argv[1]))
+        asyncio.run(report(Path(sys.argv[1])))

@@ -60,6 +60,7 @@ def session_state_routes(predictor: Predictor, seal: Seal | None, max_rows: int)
         sessions = await predictor.sessions_for(model, session)
         was_open = session in sessions
         opened = state_in(sessions, session, content, seal, max_rows, is_replacing=is_replacing)
+        await predictor.kept(sessions, opened)
         return JSONResponse(told(sessions, opened), 200 if was_open else 201)
 
     return router

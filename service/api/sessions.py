@@ -23,13 +23,15 @@ _JSON = (b"application/json",)
 RESPONSES: Any = {
     400: {"description": "malformed; names the field"},
     404: {"description": "no such model, version or session"},
-    409: {"description": "the session is open already, or the step is not the one that is due"},
+    409: {"description": "the session is open already or runs elsewhere, or the step is not the one due"},
     410: {"description": "the session has ended; says why"},
     413: {"description": "the body is too large"},
     415: {"description": "a content type that is not read here"},
     429: {"description": "no room; Retry-After says when to come back"},
     500: {"description": "the engine could not run this step; the session is where it was"},
-    503: {"description": "loading or draining"},
+    503: {
+        "description": "loading or draining, or the store of sessions is away; the session is where it was"
+    },
     504: {"description": "the deadline passed; the session is where it was"},
 }
 
@@ -43,6 +45,7 @@ def session_routes(predictor: Predictor, max_rows: int) -> APIRouter:
         session_id, rows, idle_s, ttl_s = _terms(await _body(request, _OPENING), max_rows)
         sessions = await predictor.sessions_for(model, session_id)
         session = sessions.open(session_id, rows, idle_s, ttl_s)
+        await predictor.kept(sessions, session)
         location = {"location": f"{request.url.path}/{session.id}"}
         return JSONResponse(told(sessions, session), 201, location)
 
@@ -54,6 +57,7 @@ def session_routes(predictor: Predictor, max_rows: int) -> APIRouter:
     async def closed(model: str, session: str) -> Response:
         sessions, found = await predictor.session(model, session)
         sessions.close(found.id)
+        await predictor.ended(sessions, found.id)
         return Response(status_code=204)
 
     @router.post("/{session}/steps", summary="The next steps", responses=RESPONSES, openapi_extra=_STEPS)

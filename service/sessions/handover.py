@@ -47,7 +47,12 @@ def _move_at_rest(old: Sessions, new: Sessions, session: Session) -> None:
     snapshot = old.snapshot_at_rest(session)
     old.end(session, MOVED)
     try:
-        new.restore(snapshot, session.id, "version")
+        restored = new.restore(snapshot, session.id, "version")
     except CarouselError as failure:
+        if session.journal is not None:
+            session.journal.set_aside(snapshot)
         # Two versions with sessions of one name, or one that has just expired.
         _logger.warning("session not carried over", model=new.origin.model, reason=failure.message)
+    else:
+        if session.journal is not None:
+            session.journal.moved(new, restored)

@@ -9,6 +9,7 @@ from service.batching.slot import FRESH, Slot
 from service.batching.ticket import RowResult
 from service.domain.caller import may_see
 from service.errors import NotFound, SessionExists
+from service.sessions.journal import Journal
 
 LONGEST_ID = 128
 
@@ -37,7 +38,9 @@ class Session:
         "deadline_s",
         "id",
         "idle_s",
+        "is_away",
         "is_open",
+        "journal",
         "lock",
         "opened_s",
         "owner",
@@ -58,6 +61,10 @@ class Session:
         self.deadline_s = now_s + ttl_s
         self.is_open = True
         self.owner: str | None = None
+        # Not over, but another server's: it can be asked for again.
+        self.is_away = False
+        # Of a session that is kept in a store while it runs.
+        self.journal: Journal | None = None
         # Steps of one session run in the order in which they came.
         self.lock = asyncio.Lock()
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import TypeAlias
+
+import numpy as np
 
 from service.batching.slot import Slot
 from service.batching.ticket import RowResult
 from service.domain.caller import may_see, owner
-from service.errors import OutOfOrder
+from service.errors import OutOfOrder, SessionAway
 from service.sessions.carrying import carried, taken
-from service.sessions.session import Session
+from service.sessions.journal import Journal
+from service.sessions.session import Session, shown
 from service.sessions.snapshot import Snapshot, check_answer, check_fits
 from service.sessions.table import SessionTable
 
@@ -54,10 +58,14 @@ class Sessions(SessionTable):
         """The number of the session's next step and its answers, or once more those of its last.
 
         `number` counts the session's steps from 1; None takes the next. A step that fails or is given up
-        leaves the session where it was. Raises OutOfOrder with the number that is due.
+        leaves the session where it was. Raises OutOfOrder with the number that is due, SessionAway where
+        another server goes on with the session, and what its journal does.
         """
         async with session.lock:
             self._check_open(session)
+            if session.journal is not None and not _is_plain(session, session.journal, number):
+                await session.journal.confirm()
+                self._check_open(session)
             if number is not None and number == session.step and session.answer is not None:
                 session.used_s = self._clock.now()
                 return session.step, session.answer
@@ -65,9 +73,14 @@ class Sessions(SessionTable):
                 raise OutOfOrder(f"step: got {number}, due is {session.step + 1}")
             if session.step:
                 self._metrics.idle_seconds.observe(self._clock.now() - session.used_s)
+            steps_before = session.steps_run
             answers = await run(session.slots)
             self._check_open(session)
+            if session.journal is not None and session.journal.is_ahead:
+                await self._record(session, session.journal, answers, steps_before)
             kept = self._commit(session, answers)
+            if session.journal is not None:
+                session.journal.committed()
             return session.step, kept
 
     async def branch(self, session: Session) -> Session:
@@ -120,6 +133,25 @@ class Sessions(SessionTable):
         check_fits(snapshot, self.origin.fingerprint, self.origin.signature.states)
         check_answer(snapshot, self.origin.signature)
 
+    async def _record(
+        self, session: Session, journal: Journal, answers: list[RowResult], steps_before: int
+    ) -> None:
+        try:
+            await journal.record(self._ahead(session, answers))
+            self._check_open(session)
+        except BaseException:
+            session.steps_run = steps_before
+            raise
+
+    def _ahead(self, session: Session, answers: list[RowResult]) -> Snapshot:
+        """Where the session will stand once these answers are committed."""
+        states = tuple(np.stack(rows) for rows in zip(*(answer.states for answer in answers), strict=True))
+        now_s = self._clock.now()
+        snapshot = taken(session, self.origin, states, now_s, self._unix_now())
+        used_s = max(0.0, self._unix_now())
+        outputs = tuple(answer.output for answer in answers)
+        return replace(snapshot, step_number=session.step + 1, used_s=used_s, answer=outputs)
+
     def _commit(self, session: Session, answers: list[RowResult]) -> list[RowResult]:
         for slot, answer in zip(session.slots, answers, strict=True):
             self._slots.write(slot, answer.states)
@@ -131,5 +163,12 @@ class Sessions(SessionTable):
         return kept
 
     def _check_open(self, session: Session) -> None:
+        if session.is_away:
+            raise SessionAway(f"session: {shown(session.id)} goes on elsewhere: send the step again")
         if not session.is_open:
             raise self.ended.refusal(session.id)
+
+
+def _is_plain(session: Session, journal: Journal, number: int | None) -> bool:
+    """Whether the step follows on what is here, and that is the latest, or the store will tell."""
+    return (number is None or number - session.step in {0, 1}) and (journal.is_ahead or journal.is_sure)

@@ -90,14 +90,24 @@ class SessionTable:
 
     def end(self, session: Session, reason: str) -> None:
         """End a session that is open."""
+        self._remove(session, reason)
+        self.ended.add(session.id, reason, session.owner)
+        if session.journal is not None and reason != MOVED:
+            session.journal.ended()
+
+    def let_go(self, session: Session, reason: str) -> None:
+        """Forget a session that is open here and goes on elsewhere; it may come back."""
+        session.is_away = True
+        self._remove(session, reason)
+
+    def _remove(self, session: Session, reason: str) -> None:
         del self._open[session.id]
         session.is_open = False
         for slot in session.slots:
             self._slots.release(slot)
         self._rows -= session.rows
-        self.ended.add(session.id, reason, session.owner)
         self._metrics.closed(reason, len(self._open), self.state_bytes)
-        if reason != MOVED:
+        if reason != MOVED and not session.is_away:
             self._metrics.lasted(self._clock.now() - session.opened_s, session.steps_run)
 
     def expect(self, identity: str, coming: asyncio.Task[None]) -> None:

@@ -89,6 +89,12 @@ class Metrics:
         self.session_store_failures = counter(
             "session_store_failures_total", "Sessions that the store did not take or give.", ("operation",)
         )
+        self.session_save_seconds = histogram(
+            "session_save_seconds", "Time the store took for a session.", (), _SECONDS
+        )
+        self.sessions_unsaved = gauge(
+            "sessions_unsaved", "Sessions with steps that the store does not have.", ()
+        )
         self.sessions_closed = counter("sessions_closed_total", "Sessions ended.", (*_MODEL, "reason"))
         self.failovers = counter(
             "failovers_total",
@@ -256,6 +262,24 @@ class SessionMetrics:
     def _now(self, active: int, state_bytes: int) -> None:
         self._active.set(active)
         self._bytes.set(state_bytes)
+
+
+class SaveMetrics:
+    """What the store of sessions takes, and what it does not."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._failures = metrics.session_store_failures
+        self._seconds = metrics.session_save_seconds.labels()
+        self._unsaved = metrics.sessions_unsaved
+
+    def saved(self, seconds: float) -> None:
+        self._seconds.observe(seconds)
+
+    def unsaved(self, count: int) -> None:
+        self._unsaved.set(count)
+
+    def failed(self, operation: str, count: int = 1) -> None:
+        self._failures.labels(operation).inc(count)
 
 
 class DeviceMetrics:

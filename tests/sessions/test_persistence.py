@@ -10,20 +10,21 @@ import numpy as np
 import pytest
 from fakes import running_sum
 from on_a_loop import on_a_loop
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry
 from session_bench import ROOMY, SessionBench
 
 from service.errors import NotFound, SnapshotMismatch, StoreFull, StoreUnavailable, TooManySessions
 from service.sessions.persistence import Persistence
 from service.sessions.session import SessionLimits
 from service.sessions.stores.memory import MemoryStore
+from service.telemetry.metrics import Metrics, SaveMetrics
 
 
 def persistence_of(store, longest_save_s=10.0):
     registry = CollectorRegistry()
-    failures = Counter("failures", "", ["operation"], registry=registry)
-    return Persistence(store, failures, longest_save_s), lambda operation: registry.get_sample_value(
-        "failures_total", {"operation": operation}
+    persistence = Persistence(store, SaveMetrics(Metrics(registry)), longest_save_s=longest_save_s)
+    return persistence, lambda operation: registry.get_sample_value(
+        "carousel_session_store_failures_total", {"operation": operation}
     )
 
 
@@ -107,7 +108,7 @@ class Broken(MemoryStore):
         super().__init__()
         self._is_silent = is_silent
 
-    async def put(self, *args) -> None:
+    async def put(self, *args, **options) -> None:
         if self._is_silent:
             await asyncio.Event().wait()
         raise StoreFull("session store: is full")

@@ -17,18 +17,21 @@ from service.plans.atomic_files import read_regular
 from service.sessions.snapshot_format import MOST_BYTES
 
 SNAPSHOT = ".snapshot"
+# A session that runs is written to these in turn.
+TURNS = (".even.snapshot", ".odd.snapshot")
 CLAIM = ".claim"
 PRIVATE = 0o600
-_MAGIC = b"CRSLFILE"
-_HEAD = struct.Struct("<8sdH")
+_MAGIC = b"CRSLFIL2"
+_HEAD = struct.Struct("<8sdQH")
 _CHECKSUM_BYTES = 32
 
 
 class Kept(NamedTuple):
-    """A snapshot's file."""
+    """A snapshot's file; of a session's files that with the highest `number` is the latest."""
 
     session_id: str
     expires_s: float
+    number: int
     snapshot: bytes
 
 
@@ -37,7 +40,6 @@ class Held(NamedTuple):
 
     token: str
     owner: str
-    until_s: float
 
 
 def stem_of(session_id: str) -> str:
@@ -47,7 +49,7 @@ def stem_of(session_id: str) -> str:
 
 def packed(kept: Kept) -> bytes:
     session_id = kept.session_id.encode()
-    content = _HEAD.pack(_MAGIC, kept.expires_s, len(session_id)) + session_id + kept.snapshot
+    content = _HEAD.pack(_MAGIC, kept.expires_s, kept.number, len(session_id)) + session_id + kept.snapshot
     return content + hashlib.sha256(content).digest()
 
 
@@ -63,10 +65,10 @@ def read_kept(path: Path) -> Kept:
     body, checksum = content[:-_CHECKSUM_BYTES], content[-_CHECKSUM_BYTES:]
     if not body.startswith(_MAGIC) or hashlib.sha256(body).digest() != checksum:
         raise ValueError("is no whole snapshot file")
-    _, expires_s, id_bytes = _HEAD.unpack_from(body)
+    _, expires_s, number, id_bytes = _HEAD.unpack_from(body)
     id_end = _HEAD.size + id_bytes
-    kept = Kept(body[_HEAD.size : id_end].decode(), expires_s, body[id_end:])
-    if path.name != stem_of(kept.session_id) + SNAPSHOT:
+    kept = Kept(body[_HEAD.size : id_end].decode(), expires_s, number, body[id_end:])
+    if path.name.partition(".")[0] != stem_of(kept.session_id):
         raise ValueError(f"is the file of another session, {kept.session_id!r}")
     return kept
 
@@ -78,8 +80,8 @@ def written_claim(held: Held) -> bytes:
 def read_claim(path: Path) -> Held | None:
     """None where there is none, and where what is there is none of ours; raises OSError."""
     try:
-        token, owner, until_s = json.loads(read_regular(path, 1 << 16))
-        return Held(str(token), str(owner), float(until_s))
+        token, owner = json.loads(read_regular(path, 1 << 16))
+        return Held(str(token), str(owner))
     except (FileNotFoundError, ValueError, TypeError):
         return None
 

@@ -10,6 +10,7 @@ import structlog
 from service.errors import StoreFull
 from service.plans.atomic_files import TEMPORARY, remove
 from service.sessions.stores.folder_files import CLAIM, SNAPSHOT, read_claim, read_kept
+from service.sessions.stores.folder_owners import OWNER, Owners
 
 _SWEEP_EVERY_S = 10.0
 _logger = structlog.get_logger()
@@ -22,8 +23,9 @@ class Room:
     passed by what the others wrote since.
     """
 
-    def __init__(self, folder: Path, most_bytes: int) -> None:
+    def __init__(self, folder: Path, most_bytes: int, owners: Owners) -> None:
         self._folder = folder
+        self._owners = owners
         self._most_bytes = most_bytes
         self._bytes = 0
         self._swept_s = 0.0
@@ -36,30 +38,37 @@ class Room:
                 path = Path(entry.path)
                 if entry.name.endswith(TEMPORARY):
                     remove(path)
+                elif entry.name.endswith(OWNER):
+                    self._owners.sweep(path)
                 elif entry.name.endswith(CLAIM):
-                    self._sweep_claim(path, now_s)
+                    self._sweep_claim(path)
                 elif entry.name.endswith(SNAPSHOT):
                     self._sweep_snapshot(path, now_s)
 
-    def make(self, path: Path, size: int, now_s: float) -> None:
-        """Room for `size` bytes in place of what is at `path`; raises StoreFull where there is none."""
-        is_full = self._bytes - _size(path) + size > self._most_bytes
+    def make(self, path: str | Path, size: int, now_s: float) -> int:
+        """Room for `size` bytes in place of what is at `path`, whose size it returns.
+
+        Raises StoreFull where there is none.
+        """
+        before = _size(path)
+        is_full = self._bytes - before + size > self._most_bytes
         # It reads every file, and a full store is asked again and again.
         if is_full and now_s >= self._swept_s + _SWEEP_EVERY_S:
             self.sweep(now_s)
-        more = size - _size(path)
-        if self._bytes + more > self._most_bytes:
+            before = _size(path)
+        if self._bytes + size - before > self._most_bytes:
             raise StoreFull(
-                f"session store: {self._folder} would hold {self._bytes + more:,} bytes: "
+                f"session store: {self._folder} would hold {self._bytes + size - before:,} bytes: "
                 f"CAROUSEL_MAX_SESSION_STORE_BYTES allows {self._most_bytes:,}"
             )
+        return before
 
     def count(self, more: int) -> None:
         self._bytes += more
 
-    def _sweep_claim(self, path: Path, now_s: float) -> None:
+    def _sweep_claim(self, path: Path) -> None:
         held = read_claim(path)
-        if held is None or held.until_s <= now_s:
+        if held is None or self._owners.is_gone(held.owner):
             remove(path)
 
     def _sweep_snapshot(self, path: Path, now_s: float) -> None:
@@ -74,8 +83,9 @@ class Room:
         self._bytes += _size(path)
 
 
-def _size(path: Path) -> int:
+def _size(path: str | Path) -> int:
     try:
-        return path.stat().st_size
+        # Not by pathlib: each put comes here.
+        return os.stat(path).st_size  # noqa: PTH116
     except FileNotFoundError:
         return 0

@@ -13,27 +13,43 @@ class MemoryStore:
 
     def __init__(self, now: Callable[[], float] = time.time) -> None:
         self._now = now
-        self._claims: dict[str, tuple[Claim, float]] = {}
+        self._claims: dict[str, Claim] = {}
+        self._owners: dict[str, float] = {}
+        self._wanted: dict[str, dict[str, None]] = {}
         self._snapshots: dict[str, tuple[bytes, float]] = {}
 
-    async def claim(self, session_id: str, owner: str, lease_s: float) -> Claim:
+    async def beat(self, owner: str, lease_s: float) -> list[str]:
+        self._owners[owner] = self._now() + lease_s
+        return list(self._wanted.pop(owner, {}))
+
+    async def depart(self, owner: str) -> None:
+        self._owners.pop(owner, None)
+        self._wanted.pop(owner, None)
+
+    async def claim(self, session_id: str, owner: str, *, is_asking: bool = False) -> Claim:
         claim = new_claim(session_id, owner)
-        held, until_s = self._claims.get(session_id, (claim, 0.0))
-        if held.owner != owner and until_s > self._now():
-            raise claimed_elsewhere(session_id, held.owner, until_s - self._now())
-        self._claims[session_id] = claim, self._now() + lease_s
+        held = self._claims.get(session_id, claim)
+        left_s = self._owners.get(held.owner, 0.0) - self._now()
+        if held.owner != owner and left_s > 0:
+            if is_asking:
+                self._wanted.setdefault(held.owner, {})[session_id] = None
+            raise claimed_elsewhere(session_id, held.owner, left_s)
+        self._claims[session_id] = claim
         return claim
 
-    async def renew(self, claim: Claim, lease_s: float) -> None:
-        self._check(claim)
-        self._claims[claim.session_id] = claim, self._now() + lease_s
+    async def renew(self, claim: Claim) -> Claim:
+        held = self._claims.get(claim.session_id)
+        if held is None or held.owner != claim.owner:
+            raise claim_lost(claim)
+        renewed = self._claims[claim.session_id] = new_claim(claim.session_id, claim.owner)
+        return renewed
 
     async def release(self, claim: Claim) -> None:
         if self._is_held(claim):
             del self._claims[claim.session_id]
 
-    async def put(self, claim: Claim, snapshot: bytes, expires_s: float, lease_s: float) -> None:
-        await self.renew(claim, lease_s)
+    async def put(self, claim: Claim, snapshot: bytes, expires_s: float, *, is_lasting: bool = True) -> None:
+        self._check(claim)
         self._snapshots[claim.session_id] = snapshot, expires_s
 
     async def get(self, session_id: str) -> bytes | None:
@@ -51,6 +67,7 @@ class MemoryStore:
 
     async def delete(self, claim: Claim) -> None:
         await self.take(claim)
+        await self.release(claim)
 
     async def ids(self) -> AsyncIterator[str]:
         for session_id in list(self._snapshots):
@@ -61,8 +78,7 @@ class MemoryStore:
         self._snapshots.clear()
 
     def _is_held(self, claim: Claim) -> bool:
-        held, until_s = self._claims.get(claim.session_id, (None, 0.0))
-        return held == claim and until_s > self._now()
+        return self._claims.get(claim.session_id) == claim
 
     def _check(self, claim: Claim) -> None:
         if not self._is_held(claim):

@@ -15,6 +15,7 @@ from redis.exceptions import OutOfMemoryError, RedisError, ResponseError
 
 from service.errors import InvalidSettings, StoreFull, StoreUnavailable
 from service.sessions.stores import redis_scripts
+from service.sessions.stores.redis_puts import RedisPuts
 from service.sessions.stores.store import Claim, claim_lost, claimed_elsewhere, new_claim
 
 _PREFIX = "carousel:"
@@ -22,6 +23,11 @@ _SNAPSHOT = ":snapshot"
 _TIMEOUT_S = 5.0
 _MOST_CONNECTIONS = 16
 _LONGEST_WAIT_S = 20.0
+# A claim is forgotten this long after its snapshot, or after it was made where there is none.
+_OUTLIVES_S = 86_400.0
+_WISH_S = 60.0
+# Each time round, the session has gone to yet another owner meanwhile.
+_MOST_HOLDERS = 10
 
 
 class RedisStore:
@@ -47,23 +53,59 @@ class RedisStore:
         except ValueError as failure:
             raise InvalidSettings(f"CAROUSEL_SESSION_STORE: {self._where}: {failure}") from None
         self._redis: Any = Redis.from_pool(connections)
+        self._puts = RedisPuts(self._redis)
 
-    async def claim(self, session_id: str, owner: str, lease_s: float) -> Claim:
-        claim = new_claim(session_id, owner)
-        found = await self._run(redis_scripts.CLAIM, claim, owner, _milliseconds(lease_s))
-        if found:
-            raise claimed_elsewhere(session_id, found[0].decode(), found[1] / 1000)
-        return claim
+    async def beat(self, owner: str, lease_s: float) -> list[str]:
+        with self._failures_worded():
+            wanted = await self._redis.eval(
+                redis_scripts.BEAT, 2, *_owner_keys(owner), _milliseconds(lease_s)
+            )
+        return [session_id.decode(errors="surrogatepass") for session_id in wanted]
 
-    async def renew(self, claim: Claim, lease_s: float) -> None:
-        await self._run(redis_scripts.RENEW, claim, _milliseconds(lease_s))
+    async def depart(self, owner: str) -> None:
+        with self._failures_worded():
+            await self._redis.delete(*_owner_keys(owner))
+
+    async def claim(self, session_id: str, owner: str, *, is_asking: bool = False) -> Claim:
+        claim, holder = new_claim(session_id, owner), owner
+        for _ in range(_MOST_HOLDERS):
+            keys = (*_keys(session_id), *_owner_keys(holder))
+            wish = (int(is_asking), session_id, _milliseconds(_WISH_S))
+            with self._failures_worded():
+                found = await self._redis.eval(
+                    redis_scripts.CLAIM,
+                    4,
+                    *keys,
+                    claim.token,
+                    owner,
+                    _milliseconds(_OUTLIVES_S),
+                    holder,
+                    *wish,
+                )
+            if not found:
+                return claim
+            holder = found[0].decode()
+            if len(found) > 1:
+                raise claimed_elsewhere(session_id, holder, found[1] / 1000)
+        raise claimed_elsewhere(session_id, holder, 0.0)
+
+    async def renew(self, claim: Claim) -> Claim:
+        renewed = new_claim(claim.session_id, claim.owner)
+        await self._run(redis_scripts.RENEW, claim, renewed.owner, renewed.token)
+        return renewed
 
     async def release(self, claim: Claim) -> None:
         await self._run(redis_scripts.RELEASE, claim)
 
-    async def put(self, claim: Claim, snapshot: bytes, expires_s: float, lease_s: float) -> None:
-        lives = _milliseconds(expires_s - self._now())
-        await self._run(redis_scripts.PUT, claim, _milliseconds(lease_s), snapshot, lives)
+    async def put(self, claim: Claim, snapshot: bytes, expires_s: float, *, is_lasting: bool = True) -> None:
+        lives_s = max(0.0, expires_s - self._now())
+        lives = (_milliseconds(lives_s), _milliseconds(lives_s + _OUTLIVES_S))
+        try:
+            with self._failures_worded():
+                keys = _keys(claim.session_id)
+                await self._puts.put((redis_scripts.PUT, 2, *keys, claim.token, snapshot, *lives))
+        except _ClaimGone:
+            raise claim_lost(claim) from None
 
     async def get(self, session_id: str) -> bytes | None:
         with self._failures_worded():
@@ -75,7 +117,7 @@ class RedisStore:
         return snapshot
 
     async def delete(self, claim: Claim) -> None:
-        await self.take(claim)
+        await self._run(redis_scripts.DELETE, claim)
 
     async def ids(self) -> AsyncIterator[str]:
         seen = set()
@@ -118,6 +160,12 @@ def _keys(session_id: str) -> tuple[str, str]:
     """Claim and snapshot; in braces, so that a cluster keeps both on one node."""
     stem = f"{_PREFIX}{{{quote(session_id, safe='', errors='surrogatepass')}}}"
     return f"{stem}:claim", stem + _SNAPSHOT
+
+
+def _owner_keys(owner: str) -> tuple[str, str]:
+    """That it is there, and what it is asked for."""
+    stem = f"{_PREFIX}owner:{{{quote(owner, safe='')}}}"
+    return stem, f"{stem}:wanted"
 
 
 def _session_id(key: str) -> str:

@@ -13,10 +13,10 @@ from service.sessions.snapshot_format import MOST_ID_BYTES
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The right to run one session, for as long as it is kept up.
+    """The right to run one session.
 
-    `token` is new with each claim: a server that slept through the end of its own holds one that the store
-    no longer knows.
+    `token` is new with each claim: a server that slept while another took the session holds one that the
+    store no longer knows.
     """
 
     session_id: str
@@ -28,23 +28,39 @@ class SnapshotStore(Protocol):
     """Snapshots by session id, as bytes that the store does not look into.
 
     At any moment at most one claim of a session is known to the store, and only with it is anything written.
-    A claim ends `lease_s` after `claim`, or after the last `put`, `renew`. Whoever meets ClaimLost must drop
-    the session, since another server may have gone on with it.
+    A claim lasts until it is released, or until somebody else claims the session whose owner has not been
+    heard of for the length of its lease. Whoever meets ClaimLost must drop the session, since another server
+    may have gone on with it.
 
-    Every method raises StoreUnavailable where the store does not answer.
+    Every method raises StoreUnavailable where the store does not answer; then it may have been done or not.
     """
 
-    async def claim(self, session_id: str, owner: str, lease_s: float) -> Claim:
-        """Raises ClaimLost while another owner's claim lasts; an owner's own is replaced."""
+    async def beat(self, owner: str, lease_s: float) -> list[str]:
+        """The owner is there for another `lease_s`; the sessions that others have asked it for since."""
 
-    async def renew(self, claim: Claim, lease_s: float) -> None:
-        """Raises ClaimLost."""
+    async def depart(self, owner: str) -> None:
+        """The owner is gone: who wants one of its sessions need not wait for the end of its lease."""
+
+    async def claim(self, session_id: str, owner: str, *, is_asking: bool = False) -> Claim:
+        """Raises ClaimLost while another owner has it and is there; an owner's own is replaced.
+
+        Who `is_asking` has the other told, at its next beat, that the session is wanted.
+        """
+
+    async def renew(self, claim: Claim) -> Claim:
+        """A new claim in place of the owner's last, so that no write with that one can come late.
+
+        Raises ClaimLost where the owner has none.
+        """
 
     async def release(self, claim: Claim) -> None:
         """Let others claim it at once; does nothing where the claim is lost already."""
 
-    async def put(self, claim: Claim, snapshot: bytes, expires_s: float, lease_s: float) -> None:
-        """Replace the snapshot, to be forgotten at `expires_s`, Unix seconds; raises ClaimLost, StoreFull."""
+    async def put(self, claim: Claim, snapshot: bytes, expires_s: float, *, is_lasting: bool = True) -> None:
+        """Replace the snapshot, to be forgotten at `expires_s`, Unix seconds; raises ClaimLost, StoreFull.
+
+        One that is not `is_lasting` outlives this process, and need not outlive a power cut.
+        """
 
     async def get(self, session_id: str) -> bytes | None: ...
 
@@ -52,7 +68,7 @@ class SnapshotStore(Protocol):
         """Get and delete in one; raises ClaimLost."""
 
     async def delete(self, claim: Claim) -> None:
-        """Raises ClaimLost."""
+        """Forget the snapshot, and the claim with it; raises ClaimLost."""
 
     def ids(self) -> AsyncIterator[str]:
         """Each session with a snapshot; those that come or go meanwhile may be missed."""

@@ -1,0 +1,1 @@
+"""What it costs that a killed server loses no step."""
