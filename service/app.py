@@ -32,6 +32,9 @@ from service.api.openapi import describe, document_hot_routes
 from service.api.predict import PredictDoor
 from service.api.session_state import session_state_routes
 from service.api.sessions import session_routes
+from service.api.stream_route import stream_route
+from service.api.stream_steps import StreamParts
+from service.api.streams import Streams
 from service.backends.daemon_call import called_on_a_daemon
 from service.dashboard.routes import dashboard_routes
 from service.domain.clock import LoopClock
@@ -96,12 +99,16 @@ class Carousel:
             admission.guarding(Role.INFER),
         )
         self._asgi = with_cors(front, settings.cors_origins)
+        self.streams = self._streams()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            await Lifespan(self.start, self.stop)(scope, receive, send)
-        else:
+        kind = scope["type"]
+        if kind == "http":
             await self._asgi(scope, receive, send)
+        elif kind == "websocket":
+            await self.streams(scope, receive, send)
+        else:
+            await Lifespan(self.start, self.stop)(scope, receive, send)
 
     def drain(self) -> None:
         """Say 'not ready' from now on; what is accepted is still answered."""
@@ -133,6 +140,7 @@ class Carousel:
         app.include_router(log_routes())
         app.include_router(session_routes(self.predictor, max_rows))
         app.include_router(session_state_routes(self.predictor, seal_of(self.settings), max_rows))
+        app.include_router(stream_route())
         app.include_router(generate_routes(self.predictor, self.settings.default_timeout_s))
         app.include_router(forecast_routes(self.predictor, self.settings.default_timeout_s))
         app.include_router(metrics_route(self.metrics.registry, self._clock))
@@ -157,6 +165,7 @@ class Carousel:
     async def stop(self) -> None:
         """Answer what was accepted, release the engines, then save the sessions where they stand."""
         self._set_ready(False)
+        await self.streams.stop()
         await self.lifecycle.close()
         if self.predictor.persistence is not None:
             tables = [model.sessions for model in self.registry.models if model.sessions is not None]
@@ -185,6 +194,21 @@ class Carousel:
         persistence, self.predictor.persistence = self.predictor.persistence, None
         if persistence is not None:
             await persistence.close()
+
+    def _streams(self) -> Streams:
+        settings = self.settings
+        parts = StreamParts(
+            self.predictor,
+            self.admission,
+            self.errors,
+            self.tracing,
+            self.metrics.streams,
+            settings.stream_credits,
+            settings.max_request_rows,
+            settings.max_body_bytes,
+            settings.header_timeout_s,
+        )
+        return Streams(parts, settings.cors_origins, lambda: self.is_ready, settings.default_timeout_s)
 
     def _lifecycle(self) -> Lifecycle:
         loader = Loader(self.settings, self.metrics, self._clock, self._batch_observer)

@@ -7,8 +7,11 @@ CarouselError
 │   └── BodyTooLarge           413  RESOURCE_EXHAUSTED  more bytes or steps than the server takes
 ├── Unauthenticated            401  UNAUTHENTICATED     no key, an unknown one, or one that has expired
 ├── Forbidden                  403  PERMISSION_DENIED   the caller is known, but may not do this
-│   └── SnapshotRefused        403  PERMISSION_DENIED   a snapshot not sealed here, or changed since
+│   ├── SnapshotRefused        403  PERMISSION_DENIED   a snapshot not sealed here, or changed since
+│   ├── OriginRefused          403  PERMISSION_DENIED   a page of another origin
+│   └── ResumeRefused          403  PERMISSION_DENIED   not the token of this session
 ├── SessionExists              409  ALREADY_EXISTS      a session of this id is open
+├── SessionHeld                409  FAILED_PRECONDITION a stream has the session for itself
 ├── OutOfOrder                 409  FAILED_PRECONDITION a step that is not the one due
 ├── SessionGone                410  NOT_FOUND           a session that has ended; says why
 ├── SnapshotMismatch           409  FAILED_PRECONDITION a snapshot of another model
@@ -16,6 +19,8 @@ CarouselError
 ├── ClaimLost                  409  ABORTED             the session runs on another server
 ├── NotFound                   404  NOT_FOUND           no such model, version or session
 ├── MethodNotAllowed           405  UNIMPLEMENTED       the path exists, but not for this method
+├── UpgradeRequired            426  FAILED_PRECONDITION a stream that was asked for in plain HTTP
+├── CreditsExceeded            429  RESOURCE_EXHAUSTED  more unanswered messages on a stream than it takes
 ├── HeaderTimeout              408  DEADLINE_EXCEEDED   a header that did not arrive in time
 ├── HeaderTooLarge             431  RESOURCE_EXHAUSTED  more header fields or bytes than the server takes
 ├── Overloaded                 429  RESOURCE_EXHAUSTED  the queue is full; says when to come back
@@ -92,6 +97,14 @@ class SnapshotRefused(Forbidden):
     reason = "snapshot_refused"
 
 
+class OriginRefused(Forbidden):
+    reason = "origin_refused"
+
+
+class ResumeRefused(Forbidden):
+    reason = "resume_refused"
+
+
 class SnapshotMismatch(CarouselError):
     http_status = 409
     grpc_code = "FAILED_PRECONDITION"
@@ -136,6 +149,12 @@ class SessionExists(CarouselError):
     reason = "session_exists"
 
 
+class SessionHeld(CarouselError):
+    http_status = 409
+    grpc_code = "FAILED_PRECONDITION"
+    reason = "session_held"
+
+
 class OutOfOrder(CarouselError):
     http_status = 409
     grpc_code = "FAILED_PRECONDITION"
@@ -146,6 +165,18 @@ class SessionGone(CarouselError):
     http_status = 410
     grpc_code = "NOT_FOUND"
     reason = "session_gone"
+
+
+class UpgradeRequired(CarouselError):
+    http_status = 426
+    grpc_code = "FAILED_PRECONDITION"
+    reason = "upgrade_required"
+
+
+class CreditsExceeded(CarouselError):
+    http_status = 429
+    grpc_code = "RESOURCE_EXHAUSTED"
+    reason = "credits_exceeded"
 
 
 class MethodNotAllowed(CarouselError):

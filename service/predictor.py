@@ -92,17 +92,8 @@ class Predictor:
         """One step of a session; a session whose first step fails is not there afterwards."""
         sessions, rows = sessions_of(model), len(request.sequences)
         self._check_rows(rows)
-        if stream.session not in sessions:
-            left_s = arrived_s + self._timeout_s(request) - self._clock.now()
-            if stream.starts:
-                await self._make_way(sessions, stream.session, left_s)
-            else:
-                await finding.resume_in_time(self.persistence, sessions, stream.session, left_s)
-        if stream.starts:
-            session = sessions.open(stream.session, rows)
-            await self.kept(sessions, session)
-        else:
-            session = sessions.find(stream.session)
+        left_s = arrived_s + self._timeout_s(request) - self._clock.now()
+        session = await self._session_of(sessions, stream, rows, left_s)
         if rows != session.rows:
             raise InvalidRequest(f"sequence: {rows} rows, the session has {session.rows}")
 
@@ -112,8 +103,10 @@ class Predictor:
             return answers
 
         try:
-            number, answers = await sessions.step(session, stream.number, run)
+            number, answers = await sessions.step(session, stream.number, run, stream.hold)
         except SessionAway:
+            if stream.hold is not None:
+                raise
             # Asked for by another server while this step waited: it is asked back.
             again = stream._replace(starts=False)
             return await self._streamed(model, request, again, arrived_s)
@@ -125,6 +118,18 @@ class Predictor:
             sessions.close(session.id)
             await self.ended(sessions, session.id)
         return _result(model, answers, number)
+
+    async def _session_of(self, sessions: Sessions, stream: StreamStep, rows: int, left_s: float) -> Session:
+        """The session whose step this is; a fresh one where it starts with it."""
+        if not stream.starts:
+            if stream.session not in sessions:
+                await finding.resume_in_time(self.persistence, sessions, stream.session, left_s)
+            return sessions.find(stream.session)
+        if stream.session not in sessions:
+            await self._make_way(sessions, stream.session, left_s)
+        session = sessions.open(stream.session, rows)
+        await self.kept(sessions, session)
+        return session
 
     async def _rows(
         self, model: ServedModel, request: InferRequest, arrived_s: float, slots: Sequence[Slot] = ()

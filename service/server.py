@@ -67,6 +67,7 @@ class _Server(uvicorn.Server):
         # Before the models are closed, which the rest of the shutdown does.
         await asyncio.gather(
             self._http.stop(self.servers, self.lifespan.state),
+            self._carousel.streams.stop(),
             *(() if self._grpc is None else (self._grpc.stop(),)),
         )
         self._health.stop()

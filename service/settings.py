@@ -144,6 +144,12 @@ class Settings(BaseSettings):
         default=300.0, gt=0, description="time a session may be idle before it ends"
     )
     session_ttl_s: float = Field(default=86_400.0, gt=0, description="time a session may last in all")
+    stream_credits: int = Field(
+        default=8, ge=1, le=1024, description="most messages of a WebSocket that may wait for their answers"
+    )
+    stream_ping_s: float = Field(
+        default=20.0, gt=0, description="time between two pings of a WebSocket; silent for two: it is closed"
+    )
     max_batch_rows: int = Field(default=64, ge=1, description="most sequences in one batch on the CPU")
     max_batch_row_steps: int = Field(
         default=16_384,

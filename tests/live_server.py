@@ -6,6 +6,7 @@ import asyncio
 import json
 import socket
 import ssl
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -59,7 +60,9 @@ class Connection:
 
     async def leave(self) -> None:
         self.writer.close()
-        await self.writer.wait_closed()
+        # The server may have been quicker.
+        with suppress(ConnectionError):
+            await self.writer.wait_closed()
 
 
 class LiveServer:
@@ -103,7 +106,8 @@ class LiveServer:
         self._server.servers[0].sockets[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
 
     async def connect(self, **options: Any) -> Connection:
-        connection = Connection(*await asyncio.open_connection(*self.address, **options))
+        address = () if "sock" in options else self.address
+        connection = Connection(*await asyncio.open_connection(*address, **options))
         self._connections.append(connection)
         return connection
 

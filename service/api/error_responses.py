@@ -19,6 +19,7 @@ from service.errors import (
     Overloaded,
     TooManyConnections,
     Unauthenticated,
+    UpgradeRequired,
     refusal_reasons,
 )
 from service.telemetry.metrics import Metrics
@@ -73,6 +74,8 @@ class ErrorResponses:
             headers.append((b"retry-after-ms", str(math.ceil(failure.retry_after_s * 1e3)).encode()))
         if isinstance(failure, MethodNotAllowed):
             headers.append((b"allow", failure.allowed.encode()))
+        if isinstance(failure, UpgradeRequired):
+            headers.append((b"upgrade", b"websocket"))
         if isinstance(failure, Unauthenticated):
             headers.append((b"www-authenticate", b"Bearer"))
         return ErrorAnswer(failure.http_status, headers, _body(failure.message))

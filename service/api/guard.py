@@ -10,13 +10,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service.admission.admission import Admission
 from service.admission.credentials import shown_key
 from service.admission.roles import Role, role_for_path
-from service.api.call import BodyLimits, Headers, check_announced, request_id
+from service.api.call import BodyLimits, check_announced
 from service.api.error_responses import ErrorResponses
 from service.api.refusal import send_refusal
 from service.api.request_ids import Identified
 from service.errors import BodyTooLarge, CarouselError, DeadlineExceeded
-
-_POLICY_VIOLATION = 1008
 
 
 class Guard:
@@ -44,7 +42,7 @@ class Guard:
             if admission is not None:
                 place = admission.admit(shown_key(headers), role)
         except CarouselError as refusal:
-            await self._refuse(refusal, scope, headers, path, send)
+            await send_refusal(self._errors, refusal, headers[b"x-request-id"], path, send)
             return
         try:
             # Starlette raises a failure again that our handler has logged and answered.
@@ -59,16 +57,6 @@ class Guard:
         return role_for_path(
             path, admission.are_pages_open, method, is_state_trusted=admission.is_state_trusted
         )
-
-    async def _refuse(
-        self, refusal: CarouselError, scope: Scope, headers: Headers, path: str, send: Send
-    ) -> None:
-        if scope["type"] == "http":
-            await send_refusal(self._errors, refusal, headers[b"x-request-id"], path, send)
-            return
-        # Other servers than ours pass WebSockets on; one closed before it was accepted is answered with 403.
-        self._errors.answer(refusal, request_id(headers).decode(), path)
-        await send({"type": "websocket.close", "code": _POLICY_VIOLATION, "reason": refusal.message})
 
 
 def limited(receive: Receive, limits: BodyLimits) -> Receive:

@@ -82,7 +82,11 @@ class BoundedConnection(TimedWrites):
         super().data_received(data)
         if self._unread > self.limits.header_bytes:
             self._refuse(self._too_large())
-        elif self._header_timer is None and (self.cycle is None or self.cycle.response_complete):
+        elif (
+            self._header_timer is None
+            and (self.cycle is None or self.cycle.response_complete)
+            and not self._is_refused
+        ):
             self._header_timer = self.loop.call_later(self.limits.header_timeout_s, self._header_overdue)
 
     def on_headers_complete(self) -> None:

@@ -55,7 +55,8 @@ class HttpDrain:
 
     def _connections(self) -> list[PartingConnection]:
         connections: Any = self._state.connections
-        return list(connections)
+        # Streams among them have a farewell of their own.
+        return [each for each in connections if isinstance(each, PartingConnection)]
 
     async def _close(self, listener: asyncio.Server, app_state: dict[str, Any]) -> None:
         """The system has accepted more than the loop has; closing a listener would reset those."""

@@ -12,6 +12,8 @@ from service.api.error_responses import ErrorResponses
 from service.api.health_only import HealthOnly
 from service.api.http_connection import connection_limits
 from service.api.http_parting import PartingConnection
+from service.api.stream_timers import StreamLimits
+from service.api.stream_upgrade import UpgradingConnection
 from service.errors import NotFound, Unavailable
 from service.settings import Settings
 
@@ -23,7 +25,7 @@ def http_config(app: Any, settings: Settings, errors: ErrorResponses) -> uvicorn
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http=_connection(settings, errors),
+        http=_connection(UpgradingConnection, settings, errors),
         ws="none",
         lifespan="on",
         log_config=None,
@@ -35,15 +37,20 @@ def http_config(app: Any, settings: Settings, errors: ErrorResponses) -> uvicorn
     )
 
 
-def _connection(settings: Settings, errors: ErrorResponses) -> type[PartingConnection]:
+def _connection(
+    kind: type[PartingConnection], settings: Settings, errors: ErrorResponses
+) -> type[PartingConnection]:
     """A class that holds what its connections need: uvicorn makes them and gives them nothing of ours."""
     held = {
         "__slots__": (),
         "limits": connection_limits(settings),
         "write_timeout_s": settings.write_timeout_s,
         "errors": errors,
+        "stream_limits": StreamLimits(
+            settings.max_body_bytes, settings.stream_ping_s, settings.write_timeout_s
+        ),
     }
-    return type("Connection", (PartingConnection,), held)
+    return type("Connection", (kind,), held)
 
 
 class HealthPort:
@@ -52,7 +59,7 @@ class HealthPort:
     def __init__(self, app: Any, settings: Settings, errors: ErrorResponses) -> None:
         self._settings = settings
         self._config = http_config(HealthOnly(app, errors, _elsewhere), settings, errors)
-        self._kind = _connection(settings, errors)
+        self._kind = _connection(PartingConnection, settings, errors)
         # Its connections are none of those that the application's limit counts.
         self._state = ServerState()
         self._server: asyncio.Server | None = None

@@ -1,4 +1,4 @@
-"""A connection whose client may offer another protocol, which is not taken up."""
+"""A connection whose client may offer another protocol, which is not taken up, but for streams."""
 
 from __future__ import annotations
 
@@ -33,9 +33,15 @@ class PlainConnection(HttpToolsProtocol):
                 self.parser.feed_data(rest)
             except httptools.HttpParserUpgrade as offered:
                 rest = memoryview(rest)[offered.args[0] :]
+                if self._is_taken_up(rest):
+                    return
             else:
                 return
             self.parser.feed_data(self._head_without_offer())
+
+    def _is_taken_up(self, early: memoryview) -> bool:
+        """Whether the connection is somebody else's from now on; `early` came behind the offer."""
+        return False
 
     def _head_without_offer(self) -> bytes:
         method = self.parser.get_method()

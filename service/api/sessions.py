@@ -42,7 +42,7 @@ def session_routes(predictor: Predictor, max_rows: int) -> APIRouter:
 
     @router.post("", summary="Open a session", status_code=201, responses=RESPONSES, openapi_extra=_OPENS)
     async def opened(model: str, request: Request) -> Response:
-        session_id, rows, idle_s, ttl_s = _terms(await _body(request, _OPENING), max_rows)
+        session_id, rows, idle_s, ttl_s = opening_terms(await _body(request, _OPENING), max_rows)
         sessions = await predictor.sessions_for(model, session_id)
         session = sessions.open(session_id, rows, idle_s, ttl_s)
         await predictor.kept(sessions, session)
@@ -68,7 +68,7 @@ def session_routes(predictor: Predictor, max_rows: int) -> APIRouter:
         call = Call(model, None, headers, await request.body(), departure_check(request.receive))
         body = parsed_object(call.body, FIELDS | {"step"})
         asked, with_outputs = prediction_request(call, body, served)
-        number = _whole(body, "step", None)
+        number = whole_number(body, "step", None)
         result = await predictor.infer(asked._replace(stream=StreamStep(session, number)))
         words = worded(served, asked.sequences, result, with_outputs)
         return Response(
@@ -78,12 +78,14 @@ def session_routes(predictor: Predictor, max_rows: int) -> APIRouter:
     return router
 
 
-def _terms(body: dict[str, Any], max_rows: int) -> tuple[str | None, int, float | None, float | None]:
-    """Id, rows, idle and whole time."""
+def opening_terms(
+    body: dict[str, Any], max_rows: int, id_field: str = "id"
+) -> tuple[str | None, int, float | None, float | None]:
+    """Id, rows, idle and whole time; raises InvalidRequest naming the field."""
     identity = body.get("id")
     if identity is not None and not (isinstance(identity, str) and 0 < len(identity) <= LONGEST_ID):
-        raise InvalidRequest(f"id: expected 1 to {LONGEST_ID} characters, or none")
-    rows = _whole(body, "rows", 1)
+        raise InvalidRequest(f"{id_field}: expected 1 to {LONGEST_ID} characters, or none")
+    rows = whole_number(body, "rows", 1)
     if rows is None or rows > max_rows:
         raise InvalidRequest(f"rows: expected a whole number from 1 to {max_rows}")
     idle_s, ttl_s = (
@@ -92,7 +94,8 @@ def _terms(body: dict[str, Any], max_rows: int) -> tuple[str | None, int, float 
     return identity, rows, idle_s, ttl_s
 
 
-def _whole(body: dict[str, Any], name: str, otherwise: int | None) -> int | None:
+def whole_number(body: dict[str, Any], name: str, otherwise: int | None) -> int | None:
+    """1 or more; raises InvalidRequest naming the field."""
     value = body.get(name, otherwise)
     if value is not None and (type(value) is not int or value < 1):
         raise InvalidRequest(f"{name}: expected a whole number, 1 or more")

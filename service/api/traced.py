@@ -24,6 +24,17 @@ def http_trace(tracing: Tracing, route: str, scope: Scope) -> RequestTrace | Non
     return tracing.request(f"{method} {route}", _caller(dict(scope["headers"])), attributes)
 
 
+def stream_trace(tracing: Tracing, route: str, scope: Scope) -> RequestTrace | None:
+    """The same of a message on a WebSocket; whoever opened that is the caller."""
+    attributes = {
+        "network.protocol.name": "websocket",
+        "http.route": route,
+        "url.path": scope["path"],
+        "url.scheme": scope["scheme"],
+    }
+    return tracing.request(f"STEP {route}", _caller(dict(scope["headers"])), attributes)
+
+
 def http_ended(trace: RequestTrace, status: int | None) -> None:
     """`status` is None where the client did not wait for one."""
     if status is not None:

@@ -14,13 +14,14 @@ class StreamStep(NamedTuple):
     """That a request's sequences go on where those of the session before them ended.
 
     `number` counts the session's steps from 1, None takes the next; a step that `starts` opens the session,
-    one that `ends` closes it.
+    one that `ends` closes it. `hold` is what the caller shows where the session is held by one client.
     """
 
     session: str
     number: int | None = None
     starts: bool = False
     ends: bool = False
+    hold: object = None
 
 
 class InferRequest(NamedTuple):

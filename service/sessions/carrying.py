@@ -32,6 +32,7 @@ def taken(
         states=dict(zip(names, states, strict=True)),
         answer=None if session.answer is None else tuple(row.output for row in session.answer),
         owner=session.owner,
+        resume_digest=session.resume_digest,
     )
 
 
@@ -49,6 +50,7 @@ def carried(snapshot: Snapshot, identity: str, limits: SessionLimits, now_s: flo
     session = Session(identity, snapshot.rows, now_s - age_s, idle_s, ttl_s)
     session.used_s = now_s
     session.owner = snapshot.owner
+    session.resume_digest = snapshot.resume_digest
     session.step, session.steps_run = snapshot.step_number, snapshot.steps_run
     if snapshot.answer is not None:
         session.answer = [_as_answered(output) for output in snapshot.answer]

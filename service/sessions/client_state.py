@@ -23,8 +23,8 @@ def seal_of(settings: Settings) -> Seal | None:
 
 async def state_out(sessions: Sessions, session: Session, seal: Seal | None) -> bytes:
     """The session between two of its steps, as bytes; it goes on here as well."""
-    # Whose it is here matters to nobody elsewhere.
-    snapshot = replace(await sessions.snapshot(session), owner=None)
+    # Whose it is here, and who comes back to it, matters to nobody elsewhere.
+    snapshot = replace(await sessions.snapshot(session), owner=None, resume_digest=None)
     if seal is None:
         return dump(snapshot)
     # What is carried takes no room here: that it was idle is no reason to refuse it.
@@ -43,5 +43,5 @@ def state_in(
     if snapshot.rows > max_rows:
         raise InvalidSnapshot(f"snapshot: has {snapshot.rows} rows: expected {max_rows} at most")
     # Whoever was given it may go on with it, and then it is theirs.
-    mine = replace(snapshot, owner=owner())
+    mine = replace(snapshot, owner=owner(), resume_digest=None)
     return sessions.restore(mine, identity, "client", is_replacing=is_replacing)

@@ -7,6 +7,8 @@ from service.errors import CarouselError, SessionGone, SnapshotMismatch, Unavail
 from service.sessions.session import shown, unknown
 
 MOVED = "moved"
+# The next version had no place for it.
+LOST = "lost"
 MODEL_CHANGED = "model_changed"
 # How many are remembered.
 _MOST = 4096

@@ -7,7 +7,7 @@ import asyncio
 import structlog
 
 from service.errors import CarouselError
-from service.sessions.ended import MODEL_CHANGED, MOVED
+from service.sessions.ended import LOST, MODEL_CHANGED, MOVED
 from service.sessions.session import Session
 from service.sessions.sessions import Sessions
 
@@ -45,14 +45,19 @@ async def _move_after_its_step(old: Sessions, new: Sessions, session: Session) -
 
 def _move_at_rest(old: Sessions, new: Sessions, session: Session) -> None:
     snapshot = old.snapshot_at_rest(session)
+    hold, session.hold = session.hold, None
     old.end(session, MOVED)
     try:
-        restored = new.restore(snapshot, session.id, "version")
+        moved = new.restore(snapshot, session.id, "version")
     except CarouselError as failure:
         if session.journal is not None:
             session.journal.set_aside(snapshot)
+        if hold is not None:
+            hold.lose(LOST)
         # Two versions with sessions of one name, or one that has just expired.
         _logger.warning("session not carried over", model=new.origin.model, reason=failure.message)
     else:
         if session.journal is not None:
-            session.journal.moved(new, restored)
+            session.journal.moved(new, moved)
+        if hold is not None:
+            hold.move(new, moved)

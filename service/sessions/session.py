@@ -9,6 +9,7 @@ from service.batching.slot import FRESH, Slot
 from service.batching.ticket import RowResult
 from service.domain.caller import may_see
 from service.errors import NotFound, SessionExists
+from service.sessions.hold import Hold
 from service.sessions.journal import Journal
 
 LONGEST_ID = 128
@@ -29,13 +30,15 @@ class Session:
 
     `step` is the number of the last step that was answered, 0 before the first; `answer` is what it got.
     `steps_run` counts the time steps of all its rows. `owner` is the name of the key it was opened with,
-    None where there were no keys.
+    None where there were no keys. `resume_digest` is the SHA-256 of the token with which its client may come
+    back to it, None where it may not; while it has a `hold`, no other step runs.
     Times are the clock's.
     """
 
     __slots__ = (
         "answer",
         "deadline_s",
+        "hold",
         "id",
         "idle_s",
         "is_away",
@@ -44,6 +47,7 @@ class Session:
         "lock",
         "opened_s",
         "owner",
+        "resume_digest",
         "slots",
         "step",
         "steps_run",
@@ -61,6 +65,8 @@ class Session:
         self.deadline_s = now_s + ttl_s
         self.is_open = True
         self.owner: str | None = None
+        self.hold: Hold | None = None
+        self.resume_digest: str | None = None
         # Not over, but another server's: it can be asked for again.
         self.is_away = False
         # Of a session that is kept in a store while it runs.

@@ -12,7 +12,7 @@ import numpy as np
 from service.batching.slot import Slot
 from service.batching.ticket import RowResult
 from service.domain.caller import may_see, owner
-from service.errors import OutOfOrder, SessionAway
+from service.errors import OutOfOrder, SessionHeld
 from service.sessions.carrying import carried, taken
 from service.sessions.journal import Journal
 from service.sessions.session import Session, shown
@@ -54,20 +54,25 @@ class Sessions(SessionTable):
         self._metrics.opened(len(self._open), self.state_bytes)
         return session
 
-    async def step(self, session: Session, number: int | None, run: Run) -> tuple[int, list[RowResult]]:
+    async def step(
+        self, session: Session, number: int | None, run: Run, hold: object = None
+    ) -> tuple[int, list[RowResult]]:
         """The number of the session's next step and its answers, or once more those of its last.
 
         `number` counts the session's steps from 1; None takes the next. A step that fails or is given up
-        leaves the session where it was. Raises OutOfOrder with the number that is due, SessionAway where
-        another server goes on with the session, and what its journal does.
+        leaves the session where it was. Raises OutOfOrder with the number that is due, SessionHeld where
+        another than `hold` has the session, SessionAway where another server goes on with it, and what its
+        journal does.
         """
         async with session.lock:
-            self._check_open(session)
+            self.check_open(session)
+            _check_hold(session, hold)
             if session.journal is not None and not _is_plain(session, session.journal, number):
                 await session.journal.confirm()
-                self._check_open(session)
+                self.check_open(session)
+                _check_hold(session, hold)
             if number is not None and number == session.step and session.answer is not None:
-                session.used_s = self._clock.now()
+                self.note_use(session)
                 return session.step, session.answer
             if number is not None and number != session.step + 1:
                 raise OutOfOrder(f"step: got {number}, due is {session.step + 1}")
@@ -75,7 +80,7 @@ class Sessions(SessionTable):
                 self._metrics.idle_seconds.observe(self._clock.now() - session.used_s)
             steps_before = session.steps_run
             answers = await run(session.slots)
-            self._check_open(session)
+            self.check_open(session)
             if session.journal is not None and session.journal.is_ahead:
                 await self._record(session, session.journal, answers, steps_before)
             kept = self._commit(session, answers)
@@ -89,7 +94,7 @@ class Sessions(SessionTable):
         Raises SessionGone where it ends before that, TooManySessions where there is no room.
         """
         async with session.lock:
-            self._check_open(session)
+            self.check_open(session)
             branch = self.open(rows=session.rows)
             states = self._slots.gather(session.slots)
             self._slots.commit(branch.slots, range(branch.rows), states)
@@ -99,7 +104,7 @@ class Sessions(SessionTable):
     async def snapshot(self, session: Session) -> Snapshot:
         """Where it stands, between two of its steps; raises SessionGone where it ends before that."""
         async with session.lock:
-            self._check_open(session)
+            self.check_open(session)
             return self.snapshot_at_rest(session)
 
     def snapshot_at_rest(self, session: Session) -> Snapshot:
@@ -138,7 +143,7 @@ class Sessions(SessionTable):
     ) -> None:
         try:
             await journal.record(self._ahead(session, answers))
-            self._check_open(session)
+            self.check_open(session)
         except BaseException:
             session.steps_run = steps_before
             raise
@@ -159,16 +164,15 @@ class Sessions(SessionTable):
         kept = [answer._replace(output=answer.output.copy(), states=()) for answer in answers]
         session.step += 1
         session.answer = kept
-        session.used_s = self._clock.now()
+        self.note_use(session)
         return kept
-
-    def _check_open(self, session: Session) -> None:
-        if session.is_away:
-            raise SessionAway(f"session: {shown(session.id)} goes on elsewhere: send the step again")
-        if not session.is_open:
-            raise self.ended.refusal(session.id)
 
 
 def _is_plain(session: Session, journal: Journal, number: int | None) -> bool:
     """Whether the step follows on what is here, and that is the latest, or the store will tell."""
     return (number is None or number - session.step in {0, 1}) and (journal.is_ahead or journal.is_sure)
+
+
+def _check_hold(session: Session, hold: object) -> None:
+    if session.hold is not hold:
+        raise SessionHeld(f"session: {shown(session.id)} belongs to a stream: send its steps there")

@@ -24,6 +24,8 @@ class Snapshot:
     is answered and not run again. `steps_run` counts time steps. `owner` is the name of the key that opened
     it. `states` has a float32 array
     `[rows, *shape]` for each state, by the name of the graph's input. Times are Unix seconds.
+    `resume_digest` is the SHA-256 of the token that its client comes back with, if any: it goes where the
+    session goes, not to clients that carry its state.
     """
 
     session_id: str
@@ -40,6 +42,7 @@ class Snapshot:
     states: Mapping[str, Array]
     answer: Answer | None = None
     owner: str | None = None
+    resume_digest: str | None = None
 
     @property
     def expires_s(self) -> float:

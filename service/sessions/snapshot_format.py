@@ -45,6 +45,7 @@ _Shape = Annotated[list[_Extent], Field(max_length=8)]
 _AnswerShape = Annotated[list[_AnswerExtent], Field(max_length=8)]
 _Count = Annotated[int, Field(ge=0, lt=1 << 63)]
 _Name = Annotated[str, StringConstraints(min_length=1, max_length=128)]
+_Digest = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
 _Seconds = Annotated[FiniteFloat, Field(ge=0)]
 
 
@@ -54,7 +55,7 @@ class _Header(BaseModel):
     session_id: Annotated[str, StringConstraints(min_length=1, max_length=MOST_ID_BYTES)]
     model: _Name
     version: _Name
-    fingerprint: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
+    fingerprint: _Digest
     rows: _Extent
     step_number: _Count
     steps_run: _Count
@@ -64,8 +65,9 @@ class _Header(BaseModel):
     ttl_s: _Seconds
     states: Annotated[dict[_Name, _Shape], Field(max_length=1024)]
     answer: list[_AnswerShape] | None
-    # Not written where it is nobody's: servers that know no owners read those as before.
+    # Left out where they are nobody's: servers that know neither read those as before.
     owner: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
+    resume_digest: _Digest | None = None
 
 
 def dump(snapshot: Snapshot, *, is_read_back: bool = True) -> bytes:

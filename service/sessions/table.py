@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 
 from service.batching.state_slots import StateSlots
 from service.domain.clock import Clock
-from service.errors import TooManySessions
+from service.errors import SessionAway, TooManySessions
 from service.sessions.ended import MOVED, Ended
-from service.sessions.session import Session, SessionLimits, check_owner, taken_already, unknown
+from service.sessions.session import Session, SessionLimits, check_owner, shown, taken_already, unknown
 from service.sessions.snapshot import Origin
 from service.telemetry.metrics import SessionMetrics
 
@@ -75,6 +75,10 @@ class SessionTable:
         """Time until it ends unless it is used before."""
         return max(0.0, session.expires_s() - self._clock.now())
 
+    def lasts_s(self, session: Session) -> float:
+        """Time until it ends however much it is used."""
+        return max(0.0, session.deadline_s - self._clock.now())
+
     def close(self, identity: str, reason: str = "closed") -> None:
         """End a session; raises as `find` does."""
         self.end(self.find(identity), reason)
@@ -109,6 +113,19 @@ class SessionTable:
         self._metrics.closed(reason, len(self._open), self.state_bytes)
         if reason != MOVED and not session.is_away:
             self._metrics.lasted(self._clock.now() - session.opened_s, session.steps_run)
+        if session.hold is not None:
+            session.hold.lose(reason)
+
+    def check_open(self, session: Session) -> None:
+        """Raises as `find` does where the session has ended, SessionAway where it goes on elsewhere."""
+        if session.is_away:
+            raise SessionAway(f"session: {shown(session.id)} goes on elsewhere: send the step again")
+        if not session.is_open:
+            raise self.ended.refusal(session.id)
+
+    def note_use(self, session: Session) -> None:
+        """It may be idle for as long again."""
+        session.used_s = self._clock.now()
 
     def expect(self, identity: str, coming: asyncio.Task[None]) -> None:
         """A session of the version before comes when its step has run."""

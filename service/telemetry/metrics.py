@@ -20,6 +20,10 @@ _ERRORS = (1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 
 _Instrument = TypeVar("_Instrument", Counter, Gauge, LoopHistogram)
 
+# Why a WebSocket was closed whose client closed it.
+CLIENT = "client"
+_CLOSE_CODES = frozenset({1000, 1001, 1002, 1005, 1006, 1007, 1008, 1009, 1011, 1012})
+
 _MODEL = ("model", "version")
 _DEVICE = (*_MODEL, "device")
 
@@ -94,6 +98,15 @@ class Metrics:
         )
         self.sessions_unsaved = gauge(
             "sessions_unsaved", "Sessions with steps that the store does not have.", ()
+        )
+        self.streams = StreamMetrics(
+            gauge("streams_open", "WebSockets that are open.", ()),
+            counter(
+                "stream_messages_total", "Messages of WebSockets, by direction: in, out.", ("direction",)
+            ),
+            counter(
+                "streams_closed_total", "WebSockets closed, by close code and reason.", ("code", "reason")
+            ),
         )
         self.sessions_closed = counter("sessions_closed_total", "Sessions ended.", (*_MODEL, "reason"))
         self.failovers = counter(
@@ -280,6 +293,21 @@ class SaveMetrics:
 
     def failed(self, operation: str, count: int = 1) -> None:
         self._failures.labels(operation).inc(count)
+
+
+class StreamMetrics:
+    """The WebSockets of one server."""
+
+    def __init__(self, is_open: Gauge, messages: Counter, closed: Counter) -> None:
+        self.is_open = is_open
+        self.messages_in, self.messages_out = messages.labels("in"), messages.labels("out")
+        self._closed = closed
+
+    def closed(self, code: int, reason: str) -> None:
+        """`reason` is one of ours; a client's own code may be any, and is `other` where it is unusual."""
+        self.is_open.dec()
+        is_known = code in _CLOSE_CODES or reason != CLIENT
+        self._closed.labels(str(code) if is_known else "other", reason).inc()
 
 
 class DeviceMetrics:

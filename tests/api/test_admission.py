@@ -121,14 +121,17 @@ async def test_no_route_takes_a_body_larger_than_allowed(path):
 
 
 @on_a_loop
-async def test_a_websocket_without_a_key_is_closed_before_it_is_accepted(tmp_path):
+async def test_where_a_server_cannot_refuse_a_websocket_in_http_it_is_closed_before_it_is_accepted(tmp_path):
     scope = {"type": "websocket", "path": "/stream", "headers": [], "root_path": "", "scheme": "ws"}
     sent = []
+
+    async def receive():
+        return {"type": "websocket.connect"}
 
     async def send(message):
         sent.append(message)
 
     async with MemoryServer(api_keys_file=key_file(tmp_path)) as server:
-        await server.carousel(scope, None, send)
+        await server.carousel(scope, receive, send)
         assert [(message["type"], message["code"]) for message in sent] == [("websocket.close", 1008)]
         assert server.metric("rejected_total", reason="unauthenticated") == 1

@@ -29,7 +29,11 @@ _LONGEST_LIFE_S = 1800.0
 @pytest.fixture(scope="session")
 def server() -> Iterator[Addresses]:
     with CarouselProcess(
-        ROOT / "models", longest_life_s=_LONGEST_LIFE_S, models="vowels", model_control="open", engines=""
+        ROOT / "models",
+        longest_life_s=_LONGEST_LIFE_S,
+        models="vowels,digits",
+        model_control="open",
+        engines="",
     ) as process:
         assert process.address, process.said
         (grpc,) = re.findall(r'"address":\s*"([^"/]+)"', process.said)

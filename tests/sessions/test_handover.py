@@ -14,6 +14,7 @@ from session_bench import SessionBench
 
 from service.errors import SessionGone, SnapshotMismatch, Unavailable
 from service.sessions.handover import hand_over
+from service.sessions.hold import Hold
 
 
 @on_a_loop
@@ -64,3 +65,25 @@ async def test_an_id_that_is_in_use_there_keeps_who_has_it():
     hand_over(old.sessions, new.sessions)
     assert new.sessions.find("talk") is own
     assert (old.batcher.slots.in_use, new.batcher.slots.in_use) == (0, 1)
+
+
+@on_a_loop
+async def test_who_holds_a_session_holds_it_in_the_next_version_and_hears_when_there_is_none():
+    old, new = SessionBench(), SessionBench()
+    session, lost = old.sessions.open("talk"), []
+    hold = Hold(old.sessions, session, lost.append)
+    await hold.take()
+    hand_over(old.sessions, new.sessions)
+    moved = new.sessions.find("talk")
+    assert (hold.session, hold.sessions, moved.hold, lost) == (moved, new.sessions, hold, [])
+    hand_over(new.sessions, None)
+    assert lost == ["unloaded"]
+
+
+@on_a_loop
+async def test_who_holds_a_session_for_which_there_is_no_place_is_told_that_it_is_lost():
+    old, new, lost = SessionBench(), SessionBench(), []
+    await Hold(old.sessions, old.sessions.open("talk"), lost.append).take()
+    new.sessions.open("talk")
+    hand_over(old.sessions, new.sessions)
+    assert lost == ["lost"]

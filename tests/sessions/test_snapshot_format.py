@@ -131,3 +131,11 @@ def test_a_snapshot_that_could_not_be_read_is_not_written():
         dump(a_snapshot(states={"h_in": np.zeros((3, 1), np.float32)}))
     with pytest.raises(InvalidSnapshot, match="session_id"):
         dump(a_snapshot(session_id=""))
+
+
+def test_what_is_needed_to_come_back_is_written_where_there_is_something_and_old_servers_read_the_rest():
+    digest = "ab" * 32
+    assert load(dump(a_snapshot(resume_digest=digest))).resume_digest == digest
+    plain = dump(a_snapshot())
+    assert b"resume_digest" not in plain
+    assert load(plain).resume_digest is None
