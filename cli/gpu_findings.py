@@ -7,6 +7,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from cli.finding import Finding
+from service.backends.cuda import CudaFailed
+from service.backends.cuda_rows import compiled
 from service.errors import InvalidBundle
 from service.plans.cache import PlanCache
 from service.plans.driver import Device, Gpu, find_gpu
@@ -23,7 +25,7 @@ _MOST_REASONS = 3
 def gpu_findings(settings: Settings) -> list[Finding]:
     """Driver, CUDA, TensorRT and plans; TensorRT is loaded only as far as the driver allows."""
     device = find_gpu()
-    findings = [_driver(device), _cuda_runtime(device), _cuda_provider()]
+    findings = [_driver(device), _cuda_runtime(device), *_state_kernels(device), _cuda_provider()]
     try:
         flavour = load_flavour(device)
     except NoTensorRt as failure:
@@ -54,6 +56,19 @@ def _cuda_runtime(device: Device) -> Finding:
             "CUDA runtime", f"{found}, but the driver runs CUDA {device.cuda[0]}", False, False, remedy
         )
     return Finding("CUDA runtime", found, True, False)
+
+
+def _state_kernels(device: Device) -> list[Finding]:
+    """Whether recurrent states can stay on the GPU; asked only where there is one."""
+    if not isinstance(device, Gpu):
+        return []
+    major, minor = device.compute_capability
+    try:
+        compiled(f"sm_{major}{minor}")
+    except CudaFailed as failure:
+        remedy = f"pip install 'nvidia-cuda-nvrtc=={device.cuda[0]}.*'; without it they rest on the host"
+        return [Finding("states on the GPU", str(failure), False, False, remedy)]
+    return [Finding("states on the GPU", f"kernels compiled for sm_{major}{minor}", True, False)]
 
 
 def _cuda_provider() -> Finding:

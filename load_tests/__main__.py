@@ -140,6 +140,32 @@ def padding(
         write_json(json, machine, [asdict(result) for result in results])
 
 
+@app.command()
+def states(
+    bundle: Annotated[Path, typer.Option(help="A causal bundle's folder.")] = Path("models/moby/1"),
+    streams: Annotated[
+        str, typer.Option(help="Streams in a tick, with commas between.")
+    ] = "1,16,64,256,1024",
+    steps: Annotated[int, typer.Option(min=1, help="Steps of each in a tick.")] = 1,
+    ticks: Annotated[int, typer.Option(min=1, help="Timed ticks of each.")] = 200,
+    json: _JsonFile = None,
+) -> None:
+    """On a GPU: ticks with states from the host beside ticks whose states stay on the device."""
+    from load_tests.states.comparison import compare_on_this_gpu
+    from load_tests.states.report import print_states
+    from service.errors import CarouselError
+
+    machine = this_machine()
+    try:
+        found = list(compare_on_this_gpu(bundle, [int(count) for count in streams.split(",")], steps, ticks))
+    except CarouselError as failure:
+        raise typer.BadParameter(failure.message) from failure
+    print_machine(machine)
+    print_states(found)
+    if json is not None:
+        write_json(json, machine, [asdict(one) for one in found])
+
+
 for command in (scenarios.reload, scenarios.stop, scenarios.overload, scenarios.slow):
     app.command()(command)
 

@@ -140,6 +140,11 @@ class Settings(BaseSettings):
     max_session_bytes: int = Field(
         default=256 * _MIB, ge=0, description="most state of one model's open sessions"
     )
+    max_device_state_bytes: int = Field(
+        default=256 * _MIB,
+        ge=0,
+        description="most recurrent state of one model that stays on a GPU; 0: all of it is on the host",
+    )
     session_idle_s: float = Field(
         default=300.0, gt=0, description="time a session may be idle before it ends"
     )

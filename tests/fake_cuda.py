@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sized
 from itertools import count
 
+import numpy as np
 from fake_memory import FakeMemory
 from fake_streams import FakeStreams, Work
 
@@ -109,6 +110,43 @@ class FakeCuda:
 
         self.enqueue(stream, run, [self.memory.block(target)])
 
+    def load_row_moves(self) -> None:
+        self._call("load_row_moves", during_capture=False)
+
+    def gather(
+        self,
+        batch: DevicePointer,
+        table: DevicePointer,
+        places: DevicePointer,
+        rows: int,
+        row_bytes: int,
+        stream: Stream,
+    ) -> None:
+        self._call("gather")
+
+        def run() -> None:
+            for row, place in self._moved(places, rows):
+                self._copy_row(batch + row * row_bytes, table + place * row_bytes, row_bytes)
+
+        self.enqueue(stream, run, map(self.memory.block, (batch, table, places)))
+
+    def scatter(
+        self,
+        table: DevicePointer,
+        batch: DevicePointer,
+        places: DevicePointer,
+        rows: int,
+        row_bytes: int,
+        stream: Stream,
+    ) -> None:
+        self._call("scatter")
+
+        def run() -> None:
+            for row, place in self._moved(places, rows):
+                self._copy_row(table + place * row_bytes, batch + row * row_bytes, row_bytes)
+
+        self.enqueue(stream, run, map(self.memory.block, (batch, table, places)))
+
     def synchronize(self, stream: Stream) -> None:
         if not self.is_capturing(stream):
             # An error is told when the work is over, not instead of it.
@@ -171,7 +209,11 @@ class FakeCuda:
         if isinstance(failure, CudaContextLost):
             self.lost = failure
         if failure:
-            raise failure
+            try:
+                raise failure
+            finally:
+                # Or else the failure would keep this frame, which keeps the failure.
+                del failure
         capturing = [queue for queue in self.streams.queues.values() if queue.captured is not None]
         if capturing and not during_capture:
             capturing[0].is_spoilt = True
@@ -184,6 +226,13 @@ class FakeCuda:
             to.view(target, size)[:] = of.view(source, size)
 
         self.enqueue(stream, run, [to.block(target), of.block(source)])
+
+    def _moved(self, places: int, rows: int) -> list[tuple[int, int]]:
+        found = self.memory.view(places, 4 * rows).view(np.int32).tolist()
+        return [(row, place) for row, place in enumerate(found) if place >= 0]
+
+    def _copy_row(self, target: int, source: int, size: int) -> None:
+        self.memory.view(target, size)[:] = self.memory.view(source, size)
 
     def _assert_idle(self, address: int) -> None:
         assert all(address not in work.touches for work in self.streams.unfinished()), (

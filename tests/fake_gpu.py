@@ -10,6 +10,7 @@ from fake_plans import OnnxModel, Plan, RunningSumModel
 from fake_tensorrt import FakeTensorRt
 from fakes import running_sum, running_sum_signature
 
+from service.backends.device_table import StateRoom
 from service.backends.onnxruntime_backend import OnnxRuntimeBackend
 from service.backends.protocol import Artifact
 from service.backends.tensorrt_backend import TensorRtBackend
@@ -32,6 +33,7 @@ class Device:
         seed: int | None = None,
         is_rtx: bool = False,
         captures: bool = True,
+        room: StateRoom | None = None,
     ) -> None:
         self.signature = running_sum_signature(readout)
         self.cuda = FakeCuda(seed)
@@ -42,7 +44,7 @@ class Device:
             b"last": Plan(model, tuple(map(parse_profile, profiles[-2:])))
         }
         runtime = TensorRtRuntime(self.trt.flavour())
-        self.backend = TensorRtBackend(list(self.trt.plans), self.cuda, runtime, captures)
+        self.backend = TensorRtBackend(list(self.trt.plans), self.cuda, runtime, captures, room)
         self.artifact = Artifact(Path("model.onnx"), self.signature)
 
     def loaded(self) -> Device:

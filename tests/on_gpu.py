@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from service.backends.cuda_python import CudaPython
+from service.backends.device_table import StateRoom
 from service.backends.onnxruntime_backend import OnnxRuntimeBackend
 from service.backends.tensorrt_backend import TensorRtBackend
 from service.backends.tensorrt_runtime import TensorRtRuntime
@@ -65,12 +66,13 @@ class OnGpu:
     name: str
     precision: Precision = Precision.FP32
     captures: bool = True
+    room: StateRoom | None = None
     cuda: CudaPython = field(default_factory=CudaPython)
 
     def __post_init__(self) -> None:
         runtime = TensorRtRuntime(flavour())
         found = plans(self.name, self.precision)
-        self.backend = TensorRtBackend(found, self.cuda, runtime, self.captures)
+        self.backend = TensorRtBackend(found, self.cuda, runtime, self.captures, self.room)
         self.cpu = OnnxRuntimeBackend()
         self.cpu.load(bundle(self.name).artifact)
 

@@ -1,4 +1,4 @@
-"""What the TensorRT backend needs of CUDA: some twenty calls, behind one interface that tests can play."""
+"""What the TensorRT backend needs of CUDA: some thirty calls, behind one interface that tests can play."""
 
 from __future__ import annotations
 
@@ -54,6 +54,34 @@ class Cuda(Protocol):
     ) -> None: ...
 
     def zero(self, target: DevicePointer, size: int, stream: Stream) -> None: ...
+
+    def load_row_moves(self) -> None:
+        """Make `gather` and `scatter` ready; they cannot be used where this fails."""
+        ...
+
+    def gather(
+        self,
+        batch: DevicePointer,
+        table: DevicePointer,
+        places: DevicePointer,
+        rows: int,
+        row_bytes: int,
+        stream: Stream,
+    ) -> None:
+        """Copy row `places[i]`, int32, of the table to row `i` of the batch, unless it is negative."""
+        ...
+
+    def scatter(
+        self,
+        table: DevicePointer,
+        batch: DevicePointer,
+        places: DevicePointer,
+        rows: int,
+        row_bytes: int,
+        stream: Stream,
+    ) -> None:
+        """Copy row `i` of the batch to row `places[i]` of the table, unless it is negative."""
+        ...
 
     def synchronize(self, stream: Stream) -> None:
         """Block until everything queued on `stream` is done."""

@@ -18,6 +18,7 @@ from service.backends.cuda import (
     Graph,
     Stream,
 )
+from service.backends.cuda_rows import RowKernels, row_kernels
 from service.domain.tensors import Array
 
 _STICKY = {
@@ -49,6 +50,7 @@ class CudaPython:
         self._device = device
         self._runtime = runtime if runtime is not None else _bindings()
         self._thread = threading.local()
+        self._rows: RowKernels | None = None
 
     def allocate(self, size: int) -> DevicePointer:
         return DevicePointer(int(self._call("cudaMalloc", size)))
@@ -81,6 +83,38 @@ class CudaPython:
 
     def zero(self, target: DevicePointer, size: int, stream: Stream) -> None:
         self._call("cudaMemsetAsync", target, 0, size, stream)
+
+    def load_row_moves(self) -> None:
+        attributes = self._runtime.cudaDeviceAttr
+        major = self._call(
+            "cudaDeviceGetAttribute", attributes.cudaDevAttrComputeCapabilityMajor, self._device
+        )
+        minor = self._call(
+            "cudaDeviceGetAttribute", attributes.cudaDevAttrComputeCapabilityMinor, self._device
+        )
+        self._rows = row_kernels(self._device, f"sm_{major}{minor}")
+
+    def gather(
+        self,
+        batch: DevicePointer,
+        table: DevicePointer,
+        places: DevicePointer,
+        rows: int,
+        row_bytes: int,
+        stream: Stream,
+    ) -> None:
+        self._row_kernels().gather(batch, table, places, rows, row_bytes, stream)
+
+    def scatter(
+        self,
+        table: DevicePointer,
+        batch: DevicePointer,
+        places: DevicePointer,
+        rows: int,
+        row_bytes: int,
+        stream: Stream,
+    ) -> None:
+        self._row_kernels().scatter(table, batch, places, rows, row_bytes, stream)
 
     def synchronize(self, stream: Stream) -> None:
         self._call("cudaStreamSynchronize", stream)
@@ -121,6 +155,12 @@ class CudaPython:
     def destroy_graph(self, graph: Graph) -> None:
         self._call("cudaGraphExecDestroy", graph)
 
+    def _row_kernels(self) -> RowKernels:
+        if self._rows is None:
+            raise CudaFailed("rows are moved before the kernels are loaded. This is a bug.")
+        self._on_device()
+        return self._rows
+
     def _copy(self, target: int, source: int, size: int, kind: str, stream: Stream) -> None:
         self._call(
             "cudaMemcpyAsync", target, source, size, getattr(self._runtime.cudaMemcpyKind, kind), stream
@@ -128,10 +168,13 @@ class CudaPython:
 
     def _call(self, name: str, *arguments: Any) -> Any:
         """The call's value (None where it has none); the calling thread is put on the device first."""
+        self._on_device()
+        return self._checked(name, getattr(self._runtime, name)(*arguments))
+
+    def _on_device(self) -> None:
         if not getattr(self._thread, "has_device", False):
             self._checked("cudaSetDevice", self._runtime.cudaSetDevice(self._device))
             self._thread.has_device = True
-        return self._checked(name, getattr(self._runtime, name)(*arguments))
 
     def _checked(self, name: str, answer: Any) -> Any:
         error, *values = answer

@@ -15,6 +15,7 @@ import numpy as np
 
 from service.backends.protocol import Artifact, Backend, Capability, PipelinedBackend
 from service.domain.batches import Batch, BatchResult
+from service.domain.replay import Replay
 
 Outcome: TypeAlias = BatchResult | Exception
 OnOutcome: TypeAlias = Callable[[Outcome], None]
@@ -78,6 +79,8 @@ class EngineThread:
             if job:
                 batch, on_outcome = job
                 in_flight.append((self._started(batch), on_outcome))
+                # Whoever waits for the next one must not keep the last one's arrays and rows.
+                del job, batch, on_outcome
                 if len(in_flight) < self._backend.capability.in_flight:
                     continue
             self._finish(*in_flight.popleft())
@@ -92,6 +95,18 @@ class EngineThread:
             return None
 
     def _started(self, batch: Batch) -> Callable[[], BatchResult]:
+        states = batch.device_states
+        if states is None or (states.table is not None and states.table is self._backend.capability.table):
+            return self._started_here(batch)
+        # Another device's states: made again here, where no other request waits for it.
+        try:
+            replay = Replay(batch, states)
+        except Exception as failure:  # noqa: BLE001 - no room for it, say: reported in this batch's turn
+            return _raising(failure)
+        finish = self._started_here(replay.batch)
+        return lambda: replay.result(finish())
+
+    def _started_here(self, batch: Batch) -> Callable[[], BatchResult]:
         pipelined = self._pipelined
         if pipelined is None:
             return lambda: self._backend.run(batch)
@@ -105,7 +120,7 @@ class EngineThread:
         try:
             outcome: Outcome = judged(finish(), self.capability.engine)
         except Exception as failure:  # noqa: BLE001 - whatever a runtime raises belongs to this batch alone
-            outcome = failure
+            outcome = _without_frames(failure)
         # A call that hung may end after the event loop has: then nobody waits for it.
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(on_outcome, outcome)
@@ -114,6 +129,15 @@ class EngineThread:
 def judged(result: BatchResult, engine: str) -> BatchResult:
     """Who computed it and whether all of it is finite: looked at here, where no other request waits."""
     return replace(result, engine=engine, is_finite=bool(np.isfinite(result.output).all()))
+
+
+def _without_frames(failure: Exception) -> Exception:
+    """The failure without the calls it came through: they hold arrays, and rows on a device."""
+    link: BaseException | None = failure
+    while link is not None:
+        link.__traceback__ = None
+        link = link.__cause__ or link.__context__
+    return failure
 
 
 def _raising(failure: Exception) -> Callable[[], BatchResult]:

@@ -124,6 +124,8 @@ class FallbackEngine:
         on_outcome(result)
 
     def _show(self, batch: Batch, result: BatchResult) -> None:
+        if not batch.rows:
+            return
         for observer in self._observers:
             try:
                 observer(batch, result)

@@ -74,6 +74,8 @@ class GuardedEngine:
         """A batch failed here and nowhere else, or in a way that is never the batch's fault."""
         if self._breaker.failed(is_grave(failure)):
             _logger.error("engine out of use", engine=self.capability.engine, error=str(failure))
+            if (table := self.capability.table) is not None:
+                table.renounce()
             self._on_change(False)
             self._probe_later()
 
@@ -98,7 +100,7 @@ class GuardedEngine:
 
     def _halved(self, batch: Batch, outcome: Outcome, on_outcome: OnOutcome) -> None:
         """Out of memory: the two halves of the batch one after the other, and halves of these."""
-        if not isinstance(outcome, EngineOutOfMemory) or batch.rows == 1:
+        if not isinstance(outcome, EngineOutOfMemory) or batch.rows <= 1:
             on_outcome(outcome)
             return
         middle = batch.rows // 2

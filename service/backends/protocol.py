@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from service.domain.batches import Batch, BatchResult
+from service.domain.device_states import StateTable
 from service.domain.signature import Signature
 from service.errors import InvalidBundle
 
@@ -38,7 +39,8 @@ class Artifact:
 class Capability:
     """What a loaded backend is and can take: where it runs (`cpu` or `gpu`), and its largest batch.
 
-    None is no limit of its own. `in_flight` is how many batches it can have at once.
+    None is no limit of its own. `in_flight` is how many batches it can have at once, `table` where it keeps
+    states, if it does.
     """
 
     device: str
@@ -46,6 +48,7 @@ class Capability:
     max_padded_steps: int | None = None
     engine: str = "onnxruntime"
     in_flight: int = 1
+    table: StateTable | None = None
 
     def takes(self, batch: Batch) -> bool:
         return (self.max_rows is None or batch.rows <= self.max_rows) and (
@@ -57,7 +60,8 @@ class Backend(Protocol):
     """A runtime serving one model on one device.
 
     Blocking and single-threaded: `run` is called from one thread at a time. A backend holds no
-    session and decides nothing; state goes in and comes out with the batch.
+    session and decides nothing; state goes in and comes out with the batch, or stays in rows of its `table`
+    that the batch names.
     """
 
     @property

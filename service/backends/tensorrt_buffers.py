@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from service.backends.cuda import Cuda, CudaFailed, DevicePointer, Event, Stream
+from service.domain.signature import LENGTHS
 from service.domain.tensors import Array, Shape
 
 _NOTHING: Array = np.empty(0, np.uint8)
@@ -107,6 +108,9 @@ class BufferSet:
         self._events: list[Event] = []
         self.is_free = True
         self.tensors = {name: TensorBuffer(cuda, dtype) for name, dtype in dtypes.items()}
+        # Where in a table of states the rows come from, and where they go: int32 `[rows]` each.
+        self.sources = TensorBuffer(cuda, np.dtype(np.int32))
+        self.targets = TensorBuffer(cuda, np.dtype(np.int32))
 
     def create_events(self) -> None:
         """Apart from the constructor, so that what was created before a failure can be freed."""
@@ -135,17 +139,24 @@ class BufferSet:
         return name in self._inputs
 
     def has_room(self, shapes: dict[str, Shape]) -> bool:
-        return all(self.tensors[name].has_room(shape) for name, shape in shapes.items())
+        return all(buffer.has_room(shape) for buffer, shape in self._sized(shapes))
 
     def reserve(self, shapes: dict[str, Shape]) -> None:
         """Make room for these shapes; addresses change where there was too little."""
-        for name, shape in shapes.items():
-            self.tensors[name].reserve(shape)
+        for buffer, shape in self._sized(shapes):
+            buffer.reserve(shape)
 
     def free(self) -> None:
         events, self._events = self._events, []
         free_all(partial(self._cuda.destroy_event, event) for event in events)
-        free_all(buffer.free for buffer in self.tensors.values())
+        free_all(buffer.free for buffer in (*self.tensors.values(), self.sources, self.targets))
+
+    def _sized(self, shapes: dict[str, Shape]) -> Iterator[tuple[TensorBuffer, Shape]]:
+        for name, shape in shapes.items():
+            yield self.tensors[name], shape
+        rows = shapes[LENGTHS]
+        yield self.sources, rows
+        yield self.targets, rows
 
 
 def free_all(frees: Iterable[Callable[[], None]]) -> None:

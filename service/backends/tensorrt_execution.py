@@ -9,6 +9,7 @@ from functools import partial
 import structlog
 
 from service.backends.cuda import Cuda, CudaContextLost, CudaFailed, Graph, Stream
+from service.backends.device_table import DeviceTable
 from service.backends.tensorrt_buffers import BufferSet, DeviceMemory, free_all
 from service.backends.tensorrt_pieces import Piece
 from service.backends.tensorrt_runtime import PlanContext, PlanEngine, TensorRtFailed
@@ -23,11 +24,13 @@ class PlanExecution:
 
     A context is created when its profile is first met. What runs on a profile with fixed steps is captured
     as a CUDA graph, one for each number of rows and set of buffers: the addresses are part of the graph,
-    so it is forgotten when one of them changes.
+    so it is forgotten when one of them changes. With a `table` of states a run begins with the copies from
+    its rows and ends with those to them, in the graph as without.
     """
 
     def __init__(self, cuda: Cuda, engines: Sequence[PlanEngine], captures: bool) -> None:
         self._cuda = cuda
+        self.table: DeviceTable | None = None
         self._owners = [
             (engine, index, profile) for engine in engines for index, profile in enumerate(engine.profiles())
         ]
@@ -53,13 +56,13 @@ class PlanExecution:
                 context.set_shape(name, shape)
             context.set_address(name, buffers.tensors[name].pointer)
         self._lend_activations(context, stream)
-        context.enqueue(stream)
+        self._enqueue(context, piece, buffers, stream)
         return piece.profile in self._capturable
 
     def capture(self, piece: Piece, buffers: BufferSet, stream: Stream) -> None:
         """Capture the piece that was just run; where that fails, its profile is run without graphs."""
         try:
-            graph = self._captured(self._contexts[piece.profile], stream)
+            graph = self._captured(piece, buffers, stream)
         except CudaContextLost:
             raise
         except (CudaFailed, TensorRtFailed) as failure:
@@ -98,11 +101,18 @@ class PlanExecution:
             self._activations.reserve(size)
         context.lend(self._activations.pointer, self._activations.size)
 
-    def _captured(self, context: PlanContext, stream: Stream) -> Graph:
+    def _enqueue(self, context: PlanContext, piece: Piece, buffers: BufferSet, stream: Stream) -> None:
+        if self.table is not None:
+            self.table.gather(buffers, piece.padded_rows, stream)
+        context.enqueue(stream)
+        if self.table is not None:
+            self.table.scatter(buffers, piece.padded_rows, stream)
+
+    def _captured(self, piece: Piece, buffers: BufferSet, stream: Stream) -> Graph:
         self._cuda.begin_capture(stream)
         try:
-            context.enqueue(stream)
-        except TensorRtFailed:
+            self._enqueue(self._contexts[piece.profile], piece, buffers, stream)
+        except (CudaFailed, TensorRtFailed):
             # The stream has to be taken out of capture in any case.
             with contextlib.suppress(CudaFailed):
                 self._cuda.destroy_graph(self._cuda.end_capture(stream))

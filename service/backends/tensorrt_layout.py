@@ -57,6 +57,8 @@ class PlanLayout:
         if batch.lengths.min() < 1 or batch.lengths.max() > batch.padded_steps:
             raise EngineFailed(f"lengths: expected 1 to {batch.padded_steps}, got {batch.lengths.tolist()}")
         found = [state.shape for state in batch.states]
+        if batch.device_states is not None:
+            found = [(len(batch.device_states.before), *state.shape) for state in self._states]
         if found != [(batch.rows, *state.shape) for state in self._states]:
             raise EngineFailed(f"states: expected one row of each per sequence, got {found}")
 
@@ -76,16 +78,16 @@ class PlanLayout:
         lengths = buffers.tensors[LENGTHS].host((rows,))
         lengths[:count] = np.minimum(batch.lengths[piece.rows] - piece.start, piece.steps)
         lengths[count:] = 1
-        if not piece.goes_on:
+        if _has_states_of(piece, batch):
             for spec, state in zip(self._states, batch.states, strict=True):
                 buffers.tensors[spec.input].host((count, *spec.shape))[:] = state[piece.rows]
 
-    def copy_in(self, piece: Piece, buffers: BufferSet, stream: Stream) -> None:
+    def copy_in(self, piece: Piece, batch: Batch, buffers: BufferSet, stream: Stream) -> None:
         """Queue what was filled for the device, and zeros for the rest."""
         tensors, shapes = buffers.tensors, self.shapes(piece)
         tensors[SEQUENCE].copy_in(shapes[SEQUENCE], (piece.steps, *shapes[SEQUENCE][1:]), stream)
         tensors[LENGTHS].copy_in(shapes[LENGTHS], shapes[LENGTHS], stream)
-        if not piece.goes_on:
+        if _has_states_of(piece, batch):
             for spec in self._states:
                 tensors[spec.input].copy_in(shapes[spec.input], (piece.row_count, *spec.shape), stream)
 
@@ -95,15 +97,19 @@ class PlanLayout:
             shape, filled = (piece.padded_rows, *spec.shape), (piece.row_count, *spec.shape)
             buffers.tensors[spec.input].copy_from(buffers.tensors[spec.output], shape, filled, stream)
 
-    def copy_out(self, piece: Piece, buffers: BufferSet, stream: Stream) -> None:
+    def copy_out(self, piece: Piece, batch: Batch, buffers: BufferSet, stream: Stream) -> None:
         """Queue the results for pinned memory."""
         buffers.tensors[OUTPUT].copy_out(self._returned(piece), stream)
+        if _leaves_states(batch):
+            return
         for spec in self._states:
             buffers.tensors[spec.output].copy_out((piece.row_count, *spec.shape), stream)
 
     def answer(self, batch: Batch) -> Answer:
         """Zeros for a batch's results: `output` `[batch, …]` or `[time, batch, …]`, and its states."""
         output = np.zeros(self._output_of(batch.padded_steps, batch.rows), _FLOAT32)
+        if _leaves_states(batch):
+            return Answer(output, ())
         return Answer(output, tuple(np.zeros((batch.rows, *spec.shape), _FLOAT32) for spec in self._states))
 
     def collect(self, piece: Piece, buffers: BufferSet, answer: Answer) -> None:
@@ -113,7 +119,8 @@ class PlanLayout:
             answer.output[piece.span, piece.rows] = output[:, : piece.row_count]
         else:
             answer.output[piece.rows] = output
-        for spec, state in zip(self._states, answer.states, strict=True):
+        # None where they stay on the device.
+        for spec, state in zip(self._states, answer.states, strict=False):
             state[piece.rows] = buffers.tensors[spec.output].host((piece.row_count, *spec.shape))
 
     def _output_of(self, steps: int, rows: int) -> Shape:
@@ -123,6 +130,16 @@ class PlanLayout:
         """The leading part of the output that is not padding only."""
         rows = piece.padded_rows if self._has_step_outputs else piece.row_count
         return self._output_of(piece.steps, rows)
+
+
+def _has_states_of(piece: Piece, batch: Batch) -> bool:
+    """Whether the batch carries the states that the piece starts from."""
+    return not piece.goes_on and batch.device_states is None
+
+
+def _leaves_states(batch: Batch) -> bool:
+    """Whether the new states stay on the device."""
+    return batch.device_states is not None and not batch.device_states.returns_states
 
 
 def _expected(signature: Signature) -> dict[str, tuple[int, PlanTensor]]:

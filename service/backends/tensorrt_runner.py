@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from functools import partial
 
 from service.backends.cuda import Cuda, CudaContextLost, CudaFailed, Stream
+from service.backends.device_table import DeviceTable
 from service.backends.tensorrt_buffers import BufferSet, free_all
 from service.backends.tensorrt_execution import PlanExecution
 from service.backends.tensorrt_layout import Answer, PlanLayout
 from service.backends.tensorrt_pieces import Piece
 from service.domain.batches import Batch
+from service.domain.device_states import ResidentState
+from service.domain.tensors import Array
 from service.errors import EngineFailed
 
 IN_FLIGHT = 2
@@ -26,6 +29,7 @@ class PlanRunner:
         self._cuda = cuda
         self._execution = execution
         self._layout = layout
+        self._table: DeviceTable | None = None
         self._streams: list[Stream] = []
         self._sets = [BufferSet(cuda, layout.dtypes, layout.inputs) for _ in range(IN_FLIGHT)]
 
@@ -35,6 +39,26 @@ class PlanRunner:
             self._streams.append(self._cuda.create_stream())
         for buffers in self._sets:
             buffers.create_events()
+
+    def keep_states_in(self, table: DeviceTable) -> None:
+        """Have batches name rows of a table; before the first runs. Raises CudaFailed."""
+        try:
+            table.open(self._streams[1])
+        except CudaFailed:
+            self._settle()
+            table.close()
+            raise
+        self._table = self._execution.table = table
+
+    def read(self, states: Sequence[ResidentState]) -> tuple[Array, ...]:
+        """Bring rows of the table to the host, `[states, *shape]` for each state."""
+        if self._table is None:
+            raise EngineFailed("states are to be read and there is no table. This is a bug.")
+        try:
+            return self._table.read(states, self._streams[1])
+        except CudaFailed:
+            self._settle()
+            raise
 
     def take(self, pieces: Sequence[Piece]) -> BufferSet:
         """Buffers that no batch in flight uses, with room for these pieces."""
@@ -53,7 +77,9 @@ class PlanRunner:
         copying_in, computing, copying_out = self._streams
         cuda, layout = self._cuda, self._layout
         layout.fill(piece, batch, buffers)
-        layout.copy_in(piece, buffers, copying_in)
+        layout.copy_in(piece, batch, buffers, copying_in)
+        if self._table is not None:
+            self._table.copy_in(piece, batch, buffers, copying_in)
         cuda.record(buffers.arrived, copying_in)
         cuda.wait(computing, buffers.arrived)
         if piece.goes_on:
@@ -62,7 +88,7 @@ class PlanRunner:
         is_to_capture = self._execution.run(piece, layout.shapes(piece), buffers, computing)
         cuda.record(buffers.computed, computing)
         cuda.wait(copying_out, buffers.computed)
-        layout.copy_out(piece, buffers, copying_out)
+        layout.copy_out(piece, batch, buffers, copying_out)
         cuda.record(buffers.returned, copying_out)
         if is_to_capture:
             self._execution.capture(piece, buffers, computing)
@@ -78,19 +104,26 @@ class PlanRunner:
 
     def abandon(self, buffers: BufferSet) -> None:
         """Give up on what is in these buffers; raises CudaContextLost where the device is lost."""
-        failures = [failure for stream in self._streams if (failure := self._settled(stream))]
-        self.release(buffers)
-        for failure in failures:
-            if isinstance(failure, CudaContextLost):
-                raise failure
+        try:
+            self._settle()
+        finally:
+            self.release(buffers)
 
     def close(self) -> None:
         """Free everything: first what may be running, then what it runs on."""
         streams, self._streams = self._streams, []
         free_all(partial(self._cuda.synchronize, stream) for stream in streams)
         self._execution.close()
+        if self._table is not None:
+            self._table.close()
         free_all(buffers.free for buffers in self._sets)
         free_all(partial(self._cuda.destroy_stream, stream) for stream in streams)
+
+    def _settle(self) -> None:
+        """Wait for whatever was queued; raises CudaContextLost where the device is lost."""
+        for failure in [failure for stream in self._streams if (failure := self._settled(stream))]:
+            if isinstance(failure, CudaContextLost):
+                raise failure
 
     def _settled(self, stream: Stream) -> CudaFailed | None:
         try:

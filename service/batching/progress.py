@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from service.batching.residency import Residency
 from service.batching.ride import Ride
+from service.batching.slot import FRESH
 from service.batching.state_slots import StateSlots
 from service.batching.tick import Tick
 from service.domain.batches import BatchResult
 from service.domain.clock import Clock
+from service.domain.device_states import DeviceStates, ResidentState
 from service.domain.signature import Signature
 from service.errors import EngineFailed
 from service.telemetry.metrics import ModelMetrics
@@ -17,9 +20,17 @@ from service.telemetry.metrics import ModelMetrics
 class Progress:
     """Advances rides by a tick, rests their states in slots, and answers those at their end."""
 
-    def __init__(self, signature: Signature, slots: StateSlots, clock: Clock, metrics: ModelMetrics) -> None:
+    def __init__(
+        self,
+        signature: Signature,
+        slots: StateSlots,
+        residency: Residency,
+        clock: Clock,
+        metrics: ModelMetrics,
+    ) -> None:
         self._has_step_outputs = signature.has_step_outputs
         self._slots = slots
+        self._residency = residency
         self._clock = clock
         self._metrics = metrics
 
@@ -39,7 +50,7 @@ class Progress:
             if ride.left:
                 going_on.append(row)
         riding = [tick.rides[row] for row in going_on]
-        self._rest(riding, going_on, result)
+        self._rest(tick, riding, going_on, result)
         return riding
 
     def hand_out(self, tick: Tick, result: BatchResult, ended_s: float) -> None:
@@ -48,7 +59,7 @@ class Progress:
         rows = len(tick.rides)
         arrived = [row for row, ride in enumerate(tick.rides) if not ride.left]
         for row in arrived:
-            self._answer(tick.rides[row], result, row, rows, ended_s)
+            self._answer(tick, result, row, ended_s)
         handing_s = self._clock.now() - handing_s
         self._metrics.statistics.batch_ran(rows, ended_s - tick.started_s, result.compute_s, handing_s)
         self._metrics.batch_ran(result.device, result.compute_s, tick.batch.padded_steps, tick.steps)
@@ -61,18 +72,37 @@ class Progress:
         self._release(ride)
         ride.ticket.fail(error)
 
-    def _answer(self, ride: Ride, result: BatchResult, row: int, rows: int, ended_s: float) -> None:
+    def _answer(self, tick: Tick, result: BatchResult, row: int, ended_s: float) -> None:
+        ride = tick.rides[row]
         if not self._has_step_outputs:
             ride.output = result.output[row]
         self._release(ride)
-        ride.ticket.resolve(ride.answer(result, row, rows, ended_s))
+        states = tick.batch.device_states if result.is_resident else None
+        resident = None
+        # Only a session goes on from where this one ended.
+        if states is not None and ride.ticket.slot is not FRESH:
+            resident = self._state_after(tick, states, row, result, ended_s)
+        ride.ticket.resolve(ride.answer(result, row, len(tick.rides), ended_s, resident))
 
-    def _rest(self, riding: list[Ride], rows: list[int], result: BatchResult) -> None:
+    def _rest(self, tick: Tick, riding: list[Ride], rows: list[int], result: BatchResult) -> None:
         """Put the states of those who go on into their slots."""
         for ride in riding:
             if not ride.has_own_slot:
                 ride.rest_in(self._slots.take())
-        self._slots.commit([ride.slot for ride in riding], rows, result.states)
+        states = tick.batch.device_states if result.is_resident else None
+        if states is None:
+            self._slots.commit([ride.slot for ride in riding], rows, result.states)
+            return
+        now_s = self._clock.now()
+        for ride, row in zip(riding, rows, strict=True):
+            self._slots.keep(ride.slot, self._state_after(tick, states, row, result, now_s))
+
+    def _state_after(
+        self, tick: Tick, states: DeviceStates, row: int, result: BatchResult, now_s: float
+    ) -> ResidentState:
+        ride = tick.rides[row]
+        chunk = ride.ticket.sequence[ride.done - tick.steps[row] : ride.done]
+        return self._residency.after(states, row, chunk, result, now_s)
 
     def _release(self, ride: Ride) -> None:
         if ride.has_own_slot:

@@ -9,6 +9,7 @@ import numpy as np
 from service.batching.slot import Slot
 from service.batching.ticket import RowResult, Ticket
 from service.domain.batches import BatchResult
+from service.domain.device_states import ResidentState
 from service.domain.tensors import Array
 
 _NOTHING = np.empty(0, np.float32)
@@ -79,7 +80,9 @@ class Ride:
             self.output = np.empty((self.ticket.steps, *output.shape[1:]), output.dtype)
         self.output[self.done : self.done + len(output)] = output
 
-    def answer(self, result: BatchResult, row: int, rows: int, ended_s: float) -> RowResult:
+    def answer(
+        self, result: BatchResult, row: int, rows: int, ended_s: float, resident: ResidentState | None
+    ) -> RowResult:
         """The whole answer, after the tick that was the last."""
         ticket = self.ticket
         return RowResult(
@@ -91,4 +94,5 @@ class Ride:
             ended_s - ticket.started_s,
             self.compute_s,
             rows,
+            resident,
         )

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import numpy as np
 
 from service.batching.slot import Slot
+from service.domain.device_states import ResidentState
+from service.domain.replay import stacked
 from service.domain.signature import Signature
 from service.domain.tensors import Array
+from service.errors import EngineFailed
 
 _FIRST = 64
+
+
+async def _nothing_to_bring(slots: Sequence[Slot]) -> None:
+    """Where all states rest here."""
 
 
 class StateSlots:
@@ -28,6 +35,8 @@ class StateSlots:
         self.slot_bytes = sum(table[0].nbytes for table in self._tables)
         self._generations = [0] * _FIRST
         self._free = list(range(_FIRST - 1, 0, -1))
+        self.resident: dict[int, ResidentState] = {}
+        self.bring: Callable[[Sequence[Slot]], Awaitable[None]] = _nothing_to_bring
 
     @property
     def in_use(self) -> int:
@@ -44,13 +53,45 @@ class StateSlots:
         """Give a slot back; of one that is already somebody else's nothing happens."""
         if slot.row and self.is_current(slot):
             self._generations[slot.row] += 1
+            self.resident.pop(slot.row, None)
             self._free.append(slot.row)
 
     def is_current(self, slot: Slot) -> bool:
         return self._generations[slot.row] == slot.generation
 
+    def keep(self, slot: Slot, state: ResidentState) -> None:
+        """The slot's state is on a device from now on, if the slot is still the same tenant's."""
+        if not slot.row or not self.is_current(slot):
+            return
+        self.resident.pop(slot.row, None)
+        if state.row is None:
+            self.write(slot, state.checkpoint)
+        else:
+            self.resident[slot.row] = state
+
+    def has_checkpoint(self, row: int, state: ResidentState, checkpoint: tuple[Array, ...]) -> None:
+        """A state has been brought to the host; unless the slot has another by now."""
+        if self.resident.get(row) is state:
+            self.resident[row] = state.at(checkpoint)
+
+    def leave(self, row: int, state: ResidentState, states: Sequence[Array]) -> bool:
+        """Have a state rest here and no longer on a device; False where the slot has another by now."""
+        if self.resident.get(row) is not state:
+            return False
+        del self.resident[row]
+        for table, brought in zip(self._tables, states, strict=True):
+            table[row] = brought
+        return True
+
+    def is_at_hand(self, slots: Sequence[Slot]) -> bool:
+        """Whether their states can be read here, or have to be brought first."""
+        resident = self.resident
+        return not resident or not any(slot.row in resident and resident[slot.row].steps for slot in slots)
+
     def gather(self, slots: Sequence[Slot]) -> tuple[Array, ...]:
-        """The states of these slots side by side, `[rows, *shape]` each; copies."""
+        """The states of these slots, all at hand, side by side, `[rows, *shape]` each; copies."""
+        if self.resident:
+            return stacked([self.read(slot) for slot in slots])
         places = [slot.row for slot in slots]
         return tuple(table[places] for table in self._tables)
 
@@ -65,23 +106,37 @@ class StateSlots:
         if not current:
             return
         places, taken = map(list, zip(*current, strict=True))
+        self._forget(places)
         for table, state in zip(self._tables, states, strict=True):
             table[places] = state[taken]
 
     def write(self, slot: Slot, states: Sequence[Array]) -> None:
         """Store one row of every state, if the slot is still the same tenant's."""
         if slot.row and self.is_current(slot):
+            self._forget([slot.row])
             for table, state in zip(self._tables, states, strict=True):
                 table[slot.row] = state
 
     def reset(self, slots: Sequence[Slot]) -> None:
         """Zeros, as before the first step."""
+        rows = [slot.row for slot in slots]
+        self._forget(rows)
         for table in self._tables:
-            table[[slot.row for slot in slots]] = 0
+            table[rows] = 0
 
     def read(self, slot: Slot) -> tuple[Array, ...]:
-        """A copy of one row of every state."""
+        """A copy of one row of every state, which is at hand."""
+        if state := self.resident.get(slot.row):
+            if state.steps:
+                raise EngineFailed("a state is read that was not brought to the host. This is a bug.")
+            return state.checkpoint
         return tuple(table[slot.row].copy() for table in self._tables)
+
+    def _forget(self, rows: Sequence[int]) -> None:
+        """What these rows have on a device is out of date."""
+        if self.resident:
+            for row in rows:
+                self.resident.pop(row, None)
 
     def _grow(self) -> None:
         rows = len(self._generations)

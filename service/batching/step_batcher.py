@@ -20,6 +20,7 @@ from service.batching.cost_model import EngineCosts
 from service.batching.partition import BatchLimits
 from service.batching.progress import Progress
 from service.batching.queue_rules import QueueBounds, QueueRules
+from service.batching.residency import Residency
 from service.batching.ride import Ride
 from service.batching.seats import Seats
 from service.batching.share import Share
@@ -58,7 +59,8 @@ class StepBatcher:
         self._clock = clock
         self._observer = observer
         self.slots = slots = StateSlots(signature)
-        self._progress = Progress(signature, slots, clock, metrics)
+        self._residency = residency = Residency(signature, slots, engine, clock, metrics.states)
+        self._progress = Progress(signature, slots, residency, clock, metrics)
         self._max_tick_s = max_tick_s
         self._queue = BoardingQueue(costs.current)
         self._rules = QueueRules(bounds, self._queue, costs.current, limits)
@@ -78,6 +80,10 @@ class StepBatcher:
     @property
     def waiting(self) -> int:
         return self._queue.work.rows
+
+    def show_states(self) -> None:
+        """From now on it is these states that the gauges show."""
+        self._residency.show()
 
     def check_room(self) -> None:
         if self._rules.is_full:
@@ -150,7 +156,7 @@ class StepBatcher:
                 ride.ticket.started_s = now_s
         buffer = self._buffers.pop() if self._buffers else TickBuffer(self._signature)
         try:
-            tick = buffer.fill(rides, self._chunk(rides), self.slots, now_s)
+            tick = buffer.fill(rides, self._chunk(rides), self.slots, self._residency, now_s)
         except MemoryError as failure:
             self._buffers.append(buffer)
             self._bisect(rides, failure)
@@ -188,13 +194,19 @@ class StepBatcher:
         # What a tick waited for the one before it is not its own cost.
         took_s = ended_s - max(tick.started_s, self._ended_s)
         self._ended_s = ended_s
-        self._costs.of(outcome.engine).observe(rows, padded_steps, outcome.compute_s, took_s)
+        states = tick.batch.device_states
+        if states is None or outcome.is_resident:
+            self._costs.of(outcome.engine).observe(rows, padded_steps, outcome.compute_s, took_s)
+        else:
+            # Steps that were run again are not in its size.
+            self._residency.replayed(states)
         self._seats.take_back(self._progress.advance(tick, outcome))
         if not tick.rides[0].left:
             self._seats.got_off(tick.rides[0], ended_s)
         # The engine gets its next tick before this one is handed out.
         self._turn()
         self._progress.hand_out(tick, outcome, ended_s)
+        self._residency.make_room()
 
     def _bisect(self, rides: list[Ride], failure: Exception) -> None:
         """A tick that fails is run again in halves, until the sequence that fails is alone."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from service.batching.residency import Residency
 from service.batching.ride import Ride
 from service.batching.state_slots import StateSlots
 from service.domain.batches import Batch
@@ -30,12 +31,15 @@ class TickBuffer:
         self._signature = signature
         self._steps = np.empty(0, dtype=signature.step_datatype.dtype)
 
-    def fill(self, rides: list[Ride], chunk: int, slots: StateSlots, now_s: float) -> Tick:
+    def fill(
+        self, rides: list[Ride], chunk: int, slots: StateSlots, residency: Residency, now_s: float
+    ) -> Tick:
         """The next `chunk` steps of every ride, `[time, batch, *step]`; valid until the next fill."""
         steps = [min(chunk, ride.left) for ride in rides]
         lengths = np.array(steps, dtype=np.int32)
-        states = slots.gather([ride.slot for ride in rides])
-        return Tick(rides, steps, Batch(self._sequence(rides, steps), lengths, states), now_s)
+        sequence, elsewhere = self._sequence(rides, steps), residency.states_of(rides, steps)
+        states = slots.gather([ride.slot for ride in rides]) if elsewhere is None else ()
+        return Tick(rides, steps, Batch(sequence, lengths, states, elsewhere), now_s)
 
     def _sequence(self, rides: list[Ride], steps: list[int]) -> Array:
         if len(rides) == 1:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from service.batching.slot import FRESH, Slot
+from service.domain.device_states import ResidentState
 from service.domain.priority import DEFAULT
 from service.domain.tensors import Array
 from service.domain.tracing import RequestTrace
@@ -18,7 +19,10 @@ ORDINARY = 2 * DEFAULT
 
 
 class RowResult(NamedTuple):
-    """One sequence's share of a batch: its own output and states, and where the time went."""
+    """One sequence's share of a batch: its own output and states, and where the time went.
+
+    The states of a session's step that stay on a device are `resident`.
+    """
 
     output: Array
     states: tuple[Array, ...]
@@ -28,6 +32,7 @@ class RowResult(NamedTuple):
     batch_s: float
     compute_s: float
     batch_rows: int
+    resident: ResidentState | None = None
 
 
 class Ticket:

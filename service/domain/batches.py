@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from service.domain.device_states import DeviceStates
 from service.domain.signature import Signature
 from service.domain.tensors import Array
 
@@ -13,12 +14,14 @@ class Batch:
     """Rows that run together: `sequence [time, batch, *step]`, `lengths [batch]`, states `[batch, *shape]`.
 
     Every length is between 1 and the padded time; `states` has one array per state of the
-    signature, in its order. The arrays may be buffers that the next batch uses again.
+    signature, in its order, or none where `device_states` says where they are. The arrays may be buffers that
+    the next batch uses again.
     """
 
     sequence: Array
     lengths: Array
     states: tuple[Array, ...] = ()
+    device_states: DeviceStates | None = None
 
     @property
     def rows(self) -> int:
@@ -34,11 +37,13 @@ class Batch:
             self.sequence[:, first:end],
             self.lengths[first:end],
             tuple(state[first:end] for state in self.states),
+            self.device_states and self.device_states.part(first, end),
         )
 
     def copy(self) -> Batch:
         """The same numbers in memory that nobody uses again."""
-        return Batch(self.sequence.copy(), self.lengths.copy(), tuple(state.copy() for state in self.states))
+        states = tuple(state.copy() for state in self.states)
+        return Batch(self.sequence.copy(), self.lengths.copy(), states, self.device_states)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +51,8 @@ class BatchResult:
     """A batch's `output` (`[batch, …]` or `[time, batch, …]`), its new states, and who computed it.
 
     `engine` and `is_finite` are filled in by the engine's thread; `is_degraded` says that a better engine
-    should have computed it.
+    should have computed it. Where it `is_resident` the new states are in the rows that the batch named, and
+    `states` has them only if they were asked for; `read` are the states it was to read beside that.
     """
 
     output: Array
@@ -56,10 +62,13 @@ class BatchResult:
     engine: str = ""
     is_finite: bool = True
     is_degraded: bool = False
+    is_resident: bool = False
+    read: tuple[Array, ...] = ()
 
 
 def fits(result: BatchResult, signature: Signature, rows: int, padded_steps: int) -> bool:
     """Whether a result has every row and every step of the batch it answers."""
     leading = (padded_steps, rows) if signature.has_step_outputs else (rows,)
-    has_states = [len(state) for state in result.states] == [rows] * len(signature.states)
+    is_elsewhere = result.is_resident and not result.states
+    has_states = is_elsewhere or [len(state) for state in result.states] == [rows] * len(signature.states)
     return has_states and result.output.shape[: len(leading)] == leading

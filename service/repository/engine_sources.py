@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import structlog
 
 from service.backends.cuda_python import CudaPython
+from service.backends.device_table import StateRoom
 from service.backends.onnxruntime_backend import OnnxRuntimeBackend
 from service.backends.protocol import Backend
 from service.backends.tensorrt_backend import TensorRtBackend
 from service.backends.tensorrt_runtime import TensorRtRuntime
 from service.backends.tensorrt_warm_up import warm_up
-from service.errors import EngineFailed
+from service.errors import EngineFailed, EngineOutOfMemory
 from service.plans.cache import CachedPlan, PlanCache
 from service.plans.chosen import profiles_of
 from service.plans.driver import Device, Gpu, find_gpu
@@ -43,6 +44,7 @@ class TensorRtSource:
     device: Device
     cache: PlanCache
     precision: Precision
+    room: StateRoom
 
     @property
     def name(self) -> str:
@@ -64,15 +66,12 @@ class TensorRtSource:
         await tried(bundle, self.name)
 
     def load(self, bundle: Bundle) -> Backend:
-        backend = TensorRtBackend(self.plans(bundle), CudaPython(), TensorRtRuntime(self.flavour))
         try:
-            backend.load(bundle.artifact)
-            # Kernels are compiled and graphs captured here, or else in the first caller's time.
-            warm_up(backend, bundle.artifact.signature)
-        except BaseException:
-            backend.close()
-            raise
-        return backend
+            return self._loaded(bundle, self.room)
+        except EngineOutOfMemory as failure:
+            # Better an engine without a table of states than none.
+            _logger.warning("states stay on the host", model=bundle.manifest.name, reason=str(failure))
+        return self._loaded(bundle, None)
 
     def plans(self, bundle: Bundle) -> list[bytes]:
         """The bundle's plans in the cache, one a profile; raises EngineFailed where there is none."""
@@ -86,6 +85,17 @@ class TensorRtSource:
             reasons = {one.reason for one in found if not isinstance(one, CachedPlan)}
             raise EngineFailed(f"there is no plan: {'; '.join(sorted(reasons))}")
         return plans
+
+    def _loaded(self, bundle: Bundle, room: StateRoom | None) -> Backend:
+        backend = TensorRtBackend(self.plans(bundle), CudaPython(), TensorRtRuntime(self.flavour), room=room)
+        try:
+            backend.load(bundle.artifact)
+            # Kernels are compiled and graphs captured here, or else in the first caller's time.
+            warm_up(backend, bundle.artifact.signature)
+        except BaseException:
+            backend.close()
+            raise
+        return backend
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,4 +150,16 @@ def _tensorrt(settings: Settings, device: Device) -> EngineSource:
         device,
         PlanCache(settings.plans_dir),
         Precision(settings.gpu_precision),
+        _state_room(settings),
     )
+
+
+def _state_room(settings: Settings) -> StateRoom:
+    """For all sessions, and for sequences in two batches, each with a row it reads and one it writes.
+
+    None where every step is saved: a state that goes to the store goes through the host in any case.
+    """
+    if settings.session_save_s is not None:
+        return StateRoom(0, 0)
+    rows = 1 + settings.max_sessions + 4 * settings.gpu_max_batch_rows
+    return StateRoom(rows, settings.max_device_state_bytes)

@@ -10,6 +10,7 @@ from service.backends.engine_thread import Outcome
 from service.backends.fallback import FallbackEngine
 from service.batching.cost_model import EngineCosts
 from service.batching.scheduler import Scheduler
+from service.batching.step_batcher import StepBatcher
 from service.domain.answers import Wording
 from service.domain.signature import Signature
 from service.repository.golden import GoldenVectors
@@ -44,11 +45,15 @@ class ServedModel:
         return self.bundle.manifest
 
     def take_over(self) -> None:
-        """From now on it is this one's queue that the name's gauge shows."""
+        """From now on it is this one's queue, and its states, that the name's gauges show."""
         self.metrics.waiting.set_function(lambda: self.scheduler.waiting)
+        if isinstance(self.scheduler, StepBatcher):
+            self.scheduler.show_states()
 
     async def close(self) -> None:
         """Finish what was accepted, then release the engines."""
         await self.scheduler.stop()
+        if self.sessions is not None:
+            await self.sessions.bring_all()
         await self.engines.stop()
         self.metrics.release()

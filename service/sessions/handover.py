@@ -31,7 +31,7 @@ def hand_over(old: Sessions, new: Sessions | None) -> None:
 
 
 def _move(old: Sessions, new: Sessions, session: Session) -> None:
-    if session.lock.locked():
+    if session.lock.locked() or not old.is_at_hand(session):
         new.expect(session.id, asyncio.create_task(_move_after_its_step(old, new, session)))
     else:
         _move_at_rest(old, new, session)
@@ -39,6 +39,7 @@ def _move(old: Sessions, new: Sessions, session: Session) -> None:
 
 async def _move_after_its_step(old: Sessions, new: Sessions, session: Session) -> None:
     async with session.lock:
+        await old.bring([session])
         if session.is_open:
             _move_at_rest(old, new, session)
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
 import numpy as np
+import structlog
 
 from service.batching.slot import Slot
 from service.batching.ticket import RowResult
 from service.domain.caller import may_see, owner
-from service.errors import OutOfOrder, SessionHeld
+from service.errors import EngineFailed, OutOfOrder, SessionHeld
 from service.sessions.carrying import carried, taken
 from service.sessions.journal import Journal
 from service.sessions.session import Session, shown
@@ -21,6 +22,8 @@ from service.sessions.table import SessionTable
 
 Run: TypeAlias = Callable[[list[Slot]], Awaitable[list[RowResult]]]
 """Runs a step's sequences, one a row, each from the state in its slot."""
+
+_logger = structlog.get_logger()
 
 
 class Sessions(SessionTable):
@@ -95,6 +98,8 @@ class Sessions(SessionTable):
         """
         async with session.lock:
             self.check_open(session)
+            await self._slots.bring(session.slots)
+            self.check_open(session)
             branch = self.open(rows=session.rows)
             states = self._slots.gather(session.slots)
             self._slots.commit(branch.slots, range(branch.rows), states)
@@ -102,15 +107,48 @@ class Sessions(SessionTable):
             return branch
 
     async def snapshot(self, session: Session) -> Snapshot:
-        """Where it stands, between two of its steps; raises SessionGone where it ends before that."""
+        """Where it stands, between two of its steps.
+
+        Raises SessionGone where it ends before that, EngineFailed where no engine can say it now.
+        """
         async with session.lock:
+            self.check_open(session)
+            await self._slots.bring(session.slots)
             self.check_open(session)
             return self.snapshot_at_rest(session)
 
     def snapshot_at_rest(self, session: Session) -> Snapshot:
-        """The same of a session whose lock the caller holds, or nobody."""
+        """The same of a session whose lock the caller holds, or nobody, and whose states are at hand."""
         states = self._slots.gather(session.slots)
         return taken(session, self.origin, states, self._clock.now(), self._unix_now())
+
+    def is_at_hand(self, session: Session) -> bool:
+        """Whether its states are on the host."""
+        return self._slots.is_at_hand(session.slots)
+
+    async def bring(self, sessions: Sequence[Session]) -> None:
+        """Have their states brought to the host, between two of their steps: the engines are about to end.
+
+        One whose states no engine can make again is lost, and ends.
+        """
+        slots = [slot for session in sessions if session.is_open for slot in session.slots]
+        try:
+            await self._slots.bring(slots)
+        except EngineFailed as failure:
+            reason = failure.message
+        else:
+            return
+        lost = [session for session in sessions if session.is_open and not self.is_at_hand(session)]
+        _logger.error("sessions are lost", count=len(lost), reason=reason)
+        for session in lost:
+            self.end(session, "lost")
+
+    async def bring_all(self) -> None:
+        """The same of all, after the steps that are under way."""
+        for session in list(self):
+            await session.lock.acquire()
+            session.lock.release()
+        await self.bring(list(self))
 
     def restore(
         self, snapshot: Snapshot, identity: str, source: str, *, is_replacing: bool = False
@@ -159,9 +197,12 @@ class Sessions(SessionTable):
 
     def _commit(self, session: Session, answers: list[RowResult]) -> list[RowResult]:
         for slot, answer in zip(session.slots, answers, strict=True):
-            self._slots.write(slot, answer.states)
+            if answer.resident is None:
+                self._slots.write(slot, answer.states)
+            else:
+                self._slots.keep(slot, answer.resident)
         # Copies: an answer is kept until the next step, and a view would keep its whole batch with it.
-        kept = [answer._replace(output=answer.output.copy(), states=()) for answer in answers]
+        kept = [answer._replace(output=answer.output.copy(), states=(), resident=None) for answer in answers]
         session.step += 1
         session.answer = kept
         self.note_use(session)

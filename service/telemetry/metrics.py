@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter as Tally
+from collections.abc import Callable
 from enum import StrEnum
+from functools import partial
 from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created_metrics
@@ -74,6 +76,16 @@ class Metrics:
         self.sessions_active = gauge("sessions_active", "Sessions that are open.", _MODEL)
         self.session_state_bytes = gauge(
             "session_state_bytes", "Recurrent state of open sessions.", (*_MODEL, "tier")
+        )
+        self.state_bytes = gauge(
+            "state_bytes",
+            "Recurrent state at rest: on the device, on the host, and the inputs kept to make it again.",
+            (*_MODEL, "tier"),
+        )
+        self.state_moves = counter(
+            "state_moves_total",
+            "States on a device that were uploaded, checkpointed, spilled to the host or replayed.",
+            (*_MODEL, "kind"),
         )
         self.session_age_seconds = histogram(
             "session_age_seconds", "Opening to end of a session.", _MODEL, _LONG_SECONDS
@@ -161,6 +173,7 @@ class ModelMetrics:
         self.engines = EngineMetrics(metrics, name, version)
         self.shadow = ShadowMetrics(metrics, name, version)
         self.sessions = SessionMetrics(metrics, name, version)
+        self.states = StateMetrics(metrics, name, version)
         self.statistics = Statistics()
         self._queue_seconds = metrics.queue_seconds.labels(*self._labels)
         self._sequence_steps = metrics.sequence_steps.labels(*self._labels)
@@ -275,6 +288,23 @@ class SessionMetrics:
     def _now(self, active: int, state_bytes: int) -> None:
         self._active.set(active)
         self._bytes.set(state_bytes)
+
+
+class StateMetrics:
+    """Where one model version's states are."""
+
+    def __init__(self, metrics: Metrics, name: str, version: str) -> None:
+        self._metrics = metrics
+        self._labels = (name, version)
+
+    def show(self, bytes_in: Callable[[str], int]) -> None:
+        """From now on each tier's bytes are what this says, asked when somebody looks."""
+        for tier in ("device", "host", "inputs"):
+            self._metrics.state_bytes.labels(*self._labels, tier).set_function(partial(bytes_in, tier))
+
+    def moved(self, kind: str, count: int) -> None:
+        if count:
+            self._metrics.state_moves.labels(*self._labels, kind).inc(count)
 
 
 class SaveMetrics:

@@ -13,6 +13,7 @@ from on_a_loop import on_a_loop
 from service.backends import engine_thread
 from service.backends.engine_thread import EngineThread
 from service.domain.batches import Batch, BatchResult
+from service.domain.device_states import DeviceStates, ResidentState
 
 
 def batch_named(name: float) -> Batch:
@@ -154,3 +155,16 @@ def test_what_comes_after_the_loop_has_ended_harms_nothing(backend):
     engine._inbox.put(None)
     engine._thread.join(10)
     assert backend.is_closed
+
+
+@on_a_loop
+async def test_states_that_cannot_be_made_again_fail_their_own_batch_alone(backend):
+    engine = EngineThread(backend, "test", asyncio.get_running_loop())
+    engine.start()
+    apart = (ResidentState((np.zeros(2, np.float32),)), ResidentState((np.zeros(3, np.float32),)))
+    states = DeviceStates(None, apart, (None, None), has_step_outputs=False)
+    failed = asyncio.get_running_loop().create_future()
+    engine.submit(Batch(np.zeros((1, 2, 2), np.float32), np.ones(2, np.int32), (), states), failed.set_result)
+    assert isinstance(await asyncio.wait_for(failed, 10), ValueError)
+    assert [type(outcome) for outcome in await outcomes_of(engine, [1.0])] == [BatchResult]
+    await engine.stop()

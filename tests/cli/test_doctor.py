@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from cli import findings, gpu_findings
 from cli.main import app
+from service.backends.cuda import CudaFailed
 from service.backends.onnxruntime_import import ort
 from service.plans.cache import PlanCache
 from service.plans.driver import Gpu, NoGpu
@@ -149,3 +150,14 @@ def test_an_onnx_runtime_without_a_cpu_is_the_verdict(doctor, monkeypatch):
 def test_a_missing_package_is_not_needed_to_serve():
     finding = findings._package("surely-not-installed", False, "pip install it")
     assert (finding.found, finding.is_good, finding.is_needed) == ("not installed", False, False)
+
+
+def test_whether_states_can_stay_on_the_gpu_is_said_where_there_is_one(doctor, monkeypatch):
+    assert re.search(r"ok +states on the GPU +kernels compiled for sm_90", doctor().output)
+
+    def no_compiler(_: str):
+        raise CudaFailed("NVRTC is not here")
+
+    monkeypatch.setattr(gpu_findings, "compiled", no_compiler)
+    assert "nvidia-cuda-nvrtc==13.*" in " ".join(doctor().output.split())
+    assert "states on the GPU" not in doctor(NoGpu("no driver"), None).output

@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 from on_a_loop import on_a_loop
 
+from service.backends.device_table import StateRoom
 from service.errors import EngineFailed, EngineOutOfMemory
 from service.plans.cache import PlanCache
 from service.plans.driver import Gpu
 from service.plans.plan import Precision
 from service.repository import engine_sources as module
 from service.repository.engine_sources import TensorRtSource
+from service.settings import Settings
 
 H200 = Gpu("NVIDIA H200", (9, 0), 139 << 30, (13, 0))
 BUNDLE: Any = SimpleNamespace(
@@ -25,7 +27,7 @@ BUNDLE: Any = SimpleNamespace(
 @pytest.fixture
 def source(tmp_path):
     flavour: Any = SimpleNamespace(name="tensorrt")
-    return TensorRtSource(flavour, H200, PlanCache(tmp_path), Precision.FP32)
+    return TensorRtSource(flavour, H200, PlanCache(tmp_path), Precision.FP32, StateRoom(64, 1 << 20))
 
 
 @pytest.fixture
@@ -85,24 +87,40 @@ class Backend:
         self.calls.append("close")
 
 
-@pytest.mark.parametrize("fails", [False, True])
-def test_a_loaded_backend_is_warm_or_closed(source, monkeypatch, fails):
-    backend = Backend()
+@pytest.mark.parametrize("fails", [0, 1, 2])
+def test_a_loaded_backend_is_warm_or_closed_and_tried_again_without_a_table_of_states(
+    source, monkeypatch, fails
+):
+    backend, rooms = Backend(), []
+
+    def made(*_: Any, room: StateRoom | None) -> Backend:
+        rooms.append(room)
+        return backend
 
     def warm_up(warmed, _signature):
         warmed.calls.append("warm up")
-        if fails:
+        if len(rooms) <= fails:
             raise EngineOutOfMemory("no room for the graphs")
 
     monkeypatch.setattr(TensorRtSource, "plans", lambda _self, _bundle: [b"plan"])
     for name in ("CudaPython", "TensorRtRuntime"):
         monkeypatch.setattr(module, name, lambda *_: None)
-    monkeypatch.setattr(module, "TensorRtBackend", lambda *_: backend)
+    monkeypatch.setattr(module, "TensorRtBackend", made)
     monkeypatch.setattr(module, "warm_up", warm_up)
-    if fails:
+    if fails == 2:
         with pytest.raises(EngineOutOfMemory):
             source.load(BUNDLE)
-        assert backend.calls == ["load", "warm up", "close"]
     else:
         assert source.load(BUNDLE) is backend
-        assert backend.calls == ["load", "warm up"]
+    assert rooms == [source.room, None][: fails + 1]
+    failed = ["load", "warm up", "close"] * fails
+    assert backend.calls == (failed if fails == 2 else [*failed, "load", "warm up"])
+
+
+def test_states_rest_on_the_host_where_sessions_are_saved_while_they_run(monkeypatch):
+    monkeypatch.setattr(module, "load_flavour", lambda _: None)
+    rooms = [
+        module.engine_sources(settings, lambda: H200)[0].room
+        for settings in (Settings(engines=("tensorrt",)), Settings(engines=("tensorrt",), session_save_s=1.0))
+    ]
+    assert [room.rows > 0 for room in rooms] == [True, False]
