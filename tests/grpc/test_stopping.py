@@ -83,8 +83,8 @@ def grpc_address(server: CarouselProcess) -> str:
     return re.findall(r'"address":"([^"]+)","event":"listening for gRPC"', server.said)[0]
 
 
-# One row keeps the engine busy while the other, and all that come later, wait.
-LONG = infer_fields(np.zeros((2, 1_000_000), np.int32), model="letters") | {"outputs": [{"name": "lengths"}]}
+# One row keeps the engine busy, the next is ready behind it; the last, and all that come later, wait.
+LONG = infer_fields(np.zeros((3, 700_000), np.int32), model="letters") | {"outputs": [{"name": "lengths"}]}
 SHORT = infer_fields(np.zeros((1, 8), np.int32), model="letters")
 
 
@@ -124,7 +124,7 @@ def test_a_signal_loses_no_call_and_the_server_ends_well(published):
     ) as server:
         answers = asyncio.run(signal_and_collect(server))
         assert server.wait() == 0
-    assert [answer.outputs[0].shape[0] for answer in answers] == [2] + [1] * 30
+    assert [answer.outputs[0].shape[0] for answer in answers] == [3] + [1] * 30
     assert '"event":"stopped"' in server.said
     assert '"level":"error"' not in server.said
 

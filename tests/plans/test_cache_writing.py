@@ -36,20 +36,20 @@ def refuse(monkeypatch, name, code):
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 @pytest.mark.parametrize("suffix", [".plan", ".json"])
 def test_a_full_disk_leaves_no_half_plan(cache, monkeypatch, suffix):
-    real = Path.open
+    real = os.open
 
-    def on_a_full_disk(path, mode="r", *rest, **named):
-        is_hit = mode == "wb" and suffix in path.name
-        return real(Path("/dev/full"), "wb") if is_hit else real(path, mode, *rest, **named)
+    def on_a_full_disk(path, flags, *rest, **named):
+        is_hit = flags & os.O_WRONLY and suffix in Path(path).name
+        return real("/dev/full", os.O_WRONLY) if is_hit else real(path, flags, *rest, **named)
 
-    monkeypatch.setattr(Path, "open", on_a_full_disk)
+    monkeypatch.setattr(os, "open", on_a_full_disk)
     with pytest.raises(PlanNotStored, match=f"No space left on device; the plan needs {len(PLAN):,} bytes"):
         cache.store(PLAN, record(PLAN))
     assert list(cache.folder.iterdir()) == []
     assert cache.find(identity()) == NoPlan("none was built with these settings")
 
 
-@pytest.mark.parametrize("call", ["fsync", "replace"])
+@pytest.mark.parametrize("call", ["fsync", "rename"])
 def test_whatever_call_fails_the_earlier_plan_stays_in_use(stored, monkeypatch, call):
     refuse(monkeypatch, call, errno.EIO)
     with pytest.raises(PlanNotStored, match="Input/output error"):
