@@ -84,7 +84,7 @@ def grpc_address(server: CarouselProcess) -> str:
 
 
 # One row keeps the engine busy, the next is ready behind it; the last, and all that come later, wait.
-LONG = infer_fields(np.zeros((3, 700_000), np.int32), model="letters") | {"outputs": [{"name": "lengths"}]}
+LONG = infer_fields(np.zeros((3, 600_000), np.int32), model="letters") | {"outputs": [{"name": "lengths"}]}
 SHORT = infer_fields(np.zeros((1, 8), np.int32), model="letters")
 
 
