@@ -76,22 +76,29 @@ def overhead(
 @app.command()
 def carousel(
     sessions: Annotated[str, typer.Option(help="Open streams, with commas between.")] = "1,64,1024,4096",
+    streams: Annotated[str, typer.Option(help="Streams over WebSockets; none if empty.")] = "64,1024",
     seconds: Annotated[float, typer.Option(min=0.1, help="Length of each run.")] = 3.0,
     json: _JsonFile = None,
 ) -> None:
-    """Streams that step, and short sequences beside long ones, without HTTP."""
+    """Streams that step, without HTTP and over WebSockets, and short sequences beside long ones."""
     from load_tests.carousel.measured import measure_carousel
-    from load_tests.carousel.report import print_carousel
+    from load_tests.carousel.report import print_carousel, print_streamed
+    from load_tests.carousel.streamed import measure_streamed
     from load_tests.padding.two_layer_bundle import write_two_layer_bundle
 
     machine = this_machine()
-    counts = [int(count) for count in sessions.split(",")]
+    counts, over_websockets = (
+        [int(count) for count in listed.split(",") if count] for listed in (sessions, streams)
+    )
     with tempfile.TemporaryDirectory() as scratch:
-        measured = uvloop.run(measure_carousel(write_two_layer_bundle(Path(scratch)), counts, seconds))
+        folder = write_two_layer_bundle(Path(scratch))
+        measured = uvloop.run(measure_carousel(folder, counts, seconds))
+        streamed = measure_streamed(folder, over_websockets, seconds)
     print_machine(machine)
     print_carousel(measured)
+    print_streamed(streamed)
     if json is not None:
-        write_json(json, machine, asdict(measured))
+        write_json(json, machine, asdict(measured) | {"streamed": [asdict(each) for each in streamed]})
 
 
 @app.command()

@@ -61,7 +61,7 @@ class InferJson(_Http):
 
     def _request(self, question: Question, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         parameters = {} if question.timeout_s is None else {"timeout": round(question.timeout_s * 1e6)}
-        return {"id": question.identity, "inputs": inputs, "parameters": parameters}
+        return {"id": question.identity, "inputs": inputs, "parameters": parameters | question.parameters}
 
     async def _asked(
         self, served: Served, question: Question, body: bytes, headers: dict[str, str]
@@ -100,8 +100,12 @@ class GrpcRaw(Door):
     def message(self, question: Question) -> Any:
         rows, lengths = question.padded(1)
         fields = infer_fields(rows, lengths, question.model)
+        fields["parameters"] = {
+            name: {"bool_param" if isinstance(value, bool) else "string_param": value}
+            for name, value in question.parameters.items()
+        }
         if question.timeout_s is not None:
-            fields["parameters"] = {"timeout": {"int64_param": round(question.timeout_s * 1e6)}}
+            fields["parameters"]["timeout"] = {"int64_param": round(question.timeout_s * 1e6)}
         return ModelInferRequest(model_version=question.version or "", id=question.identity, **fields)
 
 

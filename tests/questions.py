@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -45,13 +45,14 @@ async def serving_bundles(models_dir: Path, **settings: Any) -> AsyncIterator[Se
 
 @dataclass(frozen=True)
 class Question:
-    """Sequences, each `[steps, *step]`, for one model."""
+    """Sequences, each `[steps, *step]`, for one model; `parameters` are further ones of the v2 protocol."""
 
     model: str
     sequences: list[np.ndarray]
     version: str | None = None
     identity: str = ""
     timeout_s: float | None = None
+    parameters: dict[str, str | bool] = field(default_factory=dict)
 
     @property
     def path(self) -> str:
@@ -80,13 +81,18 @@ class Answered:
         return [output.tobytes() for output in self.outputs]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Refusal(Exception):
-    """`code` is an HTTP status or a gRPC code's name, None in a stream, which has messages only."""
+    """`code` is an HTTP status or a gRPC code's name, None in a gRPC stream, which has messages only.
+
+    `reason` is the word for it that a WebSocket has.
+    """
 
     code: int | str | None
     message: str
     retry_after: str | None = None
+    reason: str | None = None
 
     def is_of(self, kind: type[CarouselError]) -> bool:
-        return self.code in (None, kind.http_status, kind.grpc_code)
+        is_so_coded = self.code in (None, kind.http_status, kind.grpc_code)
+        return is_so_coded and self.reason in (None, kind.reason)

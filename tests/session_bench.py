@@ -7,6 +7,7 @@ import asyncio
 import numpy as np
 from bench import Bench
 
+from service.batching.partition import BatchLimits
 from service.batching.step_batcher import StepBatcher
 from service.batching.ticket import Ticket
 from service.domain.signature import Readout
@@ -21,8 +22,12 @@ ROOMY = SessionLimits(max_sessions=100, max_bytes=1 << 20, idle_s=60.0, ttl_s=60
 class SessionBench(Bench):
     """Sessions of running sums on a carousel whose engine is stepped by hand."""
 
-    def __init__(self, limits: SessionLimits = ROOMY) -> None:
-        super().__init__(Readout.EVERY_STEP, kind=StepBatcher)
+    def __init__(
+        self,
+        limits: SessionLimits = ROOMY,
+        batches: BatchLimits = BatchLimits(64, 16_384),  # noqa: B008 - frozen
+    ) -> None:
+        super().__init__(Readout.EVERY_STEP, batches, kind=StepBatcher)
         registry = type(self.registry)()
         metrics = Metrics(registry).for_model("sums", "1")
         self._session_registry = registry
@@ -41,7 +46,7 @@ class SessionBench(Bench):
     def steps(self, count: int, seed: int = 0) -> np.ndarray:
         return np.random.default_rng(seed).integers(-4, 5, size=(count, 2)).astype(np.float32)
 
-    def ask(self, session, *chunks, number=None) -> asyncio.Task:
+    def ask(self, session, *chunks, number=None, hold=None) -> asyncio.Task:
         async def run(slots):
             tickets = [
                 Ticket(chunk, None, asyncio.get_running_loop().create_future(), self.clock.now(), slot=slot)
@@ -55,9 +60,9 @@ class SessionBench(Bench):
                     ticket.abandon()
                 raise
 
-        return asyncio.create_task(self.sessions.step(session, number, run))
+        return asyncio.create_task(self.sessions.step(session, number, run, hold))
 
-    async def answers(self, session, *chunks, number=None):
-        asked = self.ask(session, *chunks, number=number)
+    async def answers(self, session, *chunks, number=None, hold=None):
+        asked = self.ask(session, *chunks, number=number, hold=hold)
         await self.drain()
         return await asked

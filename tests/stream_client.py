@@ -49,10 +49,15 @@ class Client:
         return json.loads(said)
 
     async def hear_binary(self, width: int = 2) -> BinaryOutput:
+        said = await self.hear_either(width)
+        assert isinstance(said, BinaryOutput), said
+        return said
+
+    async def hear_either(self, width: int = 2) -> dict[str, Any] | BinaryOutput:
+        """The next message, in whichever form it comes."""
         async with asyncio.timeout(_LONGEST_WAIT_S):
             said = await self.socket.recv()
-        assert isinstance(said, bytes), said
-        return parsed_output(said, width)
+        return json.loads(said) if isinstance(said, str) else parsed_output(said, width)
 
     async def ask(self, kind: str, **fields: Any) -> dict[str, Any]:
         await self.say(kind, **fields)

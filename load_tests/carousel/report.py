@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from load_tests import goals
 from load_tests.carousel.measured import LONG, SHORT, Measured
+from load_tests.carousel.streamed import Streamed
 from load_tests.report import figures, out, print_goals
 
 
@@ -26,3 +27,16 @@ def print_carousel(measured: Measured) -> None:
         heads.add_row(head.way, *(f"{figure:.2f}" for figure in row))
     out.print(heads)
     print_goals([(goals.HEAD_OF_LINE, measured.gain)])
+
+
+def print_streamed(streamed: list[Streamed]) -> None:
+    """Nothing where nothing was measured."""
+    if not streamed:
+        return
+    table = figures("over WebSockets", "steps/s", "p50 ms", "p99 ms", "server CPU us a step")
+    for each in streamed:
+        times = (f"{each.p50_ms:.2f}", f"{each.p99_ms:.2f}", f"{each.server_cpu_us_per_step:.1f}")
+        table.add_row(f"{each.streams:,}", f"{each.steps_per_s:,.0f}", *times)
+    out.print()
+    out.print(table)
+    out.print("\nOne step of one row a frame, in bytes, against a server in a process of its own.")

@@ -12,7 +12,10 @@ from starlette.responses import JSONResponse, Response
 from service.api.call import Call, check_media_type, departure_check
 from service.api.json_body import parsed_object, positive_number
 from service.api.predict import FIELDS, prediction_request, worded
-from service.domain.inference import StreamStep
+from service.domain.inference import InferResult, StreamStep
+from service.domain.sequences import checked_sequence, named
+from service.domain.signature import Signature
+from service.domain.tensors import Array
 from service.errors import InvalidRequest
 from service.predictor import Predictor
 from service.sessions.session import LONGEST_ID, Session
@@ -70,6 +73,8 @@ def session_routes(predictor: Predictor, max_rows: int) -> APIRouter:
         asked, with_outputs = prediction_request(call, body, served)
         number = whole_number(body, "step", None)
         result = await predictor.infer(asked._replace(stream=StreamStep(session, number)))
+        if number is not None:
+            _check_sent_again(asked.sequences, result, served.signature)
         words = worded(served, asked.sequences, result, with_outputs)
         return Response(
             orjson.dumps(words | {"session": session, "step": result.step}), media_type="application/json"
@@ -110,6 +115,17 @@ def told(sessions: Sessions, session: Session) -> dict[str, Any]:
         "idle_s": session.idle_s,
         "expires_in_s": round(sessions.expires_in_s(session), 3),
     }
+
+
+def _check_sent_again(sequences: list[Array], result: InferResult, signature: Signature) -> None:
+    """Words are about what was sent, which nobody has looked at where its number had been answered."""
+    for (field, values), output in zip(named(sequences), result.outputs, strict=True):
+        checked_sequence(values, signature, len(values), field)
+        if signature.has_step_outputs and len(values) != len(output):
+            raise InvalidRequest(
+                f"{field}: {len(values)} steps, but step {result.step} was answered with {len(output)}: "
+                "send again what was sent then"
+            )
 
 
 async def _body(request: Request, fields: frozenset[str]) -> dict[str, Any]:

@@ -7,10 +7,13 @@ from typing import NamedTuple
 from service.api import stream_messages
 from service.api.stream_timers import SILENT, UNREAD
 from service.sessions.hold import TAKEN_OVER
+from service.sessions.kept_session import CLAIM_LOST, MOVED_AWAY
 from service.telemetry.metrics import CLIENT
 
 NORMAL, ABNORMAL, POLICY, INTERNAL = 1000, 1006, 1008, 1011
 _RESTART, _CONFLICT, _GONE = 1012, 4409, 4410
+# It goes on, with another client or on another server.
+_ELSEWHERE = frozenset({TAKEN_OVER, MOVED_AWAY, CLAIM_LOST})
 
 
 class Parting(NamedTuple):
@@ -30,7 +33,7 @@ def going_away() -> Parting:
 
 
 def lost_session(reason: str) -> Parting:
-    return _told(_CONFLICT if reason == TAKEN_OVER else _GONE, reason)
+    return _told(_CONFLICT if reason in _ELSEWHERE else _GONE, reason)
 
 
 def left(code: int, reason: str) -> tuple[int, str]:

@@ -10,7 +10,7 @@ from contextlib import suppress
 import structlog
 
 from service.errors import CarouselError, ClaimLost, StoreUnavailable
-from service.sessions.kept_session import CLAIM_LOST, KeptSession
+from service.sessions.kept_session import CLAIM_LOST, MOVED_AWAY, KeptSession
 from service.sessions.removals import Removals
 from service.sessions.session import Session
 from service.sessions.sessions import Sessions
@@ -21,7 +21,6 @@ from service.sessions.writer import Writer
 
 # After so long without a word a server counts as gone.
 LEASE_S = 3.0
-MOVED_AWAY = "moved_away"
 _logger = structlog.get_logger()
 
 

@@ -14,6 +14,7 @@ from service.sessions.stores.store import Claim
 from service.sessions.writer import Writer
 
 CLAIM_LOST = "claim_lost"
+MOVED_AWAY = "moved_away"
 
 
 class Keeper(Protocol):

@@ -13,6 +13,7 @@ from session_bench import SessionBench
 
 from service.errors import SessionGone, SessionHeld
 from service.sessions.hold import Hold
+from service.sessions.session import SessionLimits
 
 
 @on_a_loop
@@ -59,3 +60,18 @@ async def test_a_session_that_ends_is_lost_to_its_holder_and_cannot_be_taken():
     assert lost == ["replaced"]
     with pytest.raises(SessionGone, match="replaced"):
         await Hold(bench.sessions, session, lost.append).take()
+
+
+@on_a_loop
+async def test_a_session_may_be_idle_for_as_long_again_from_when_it_is_let_go():
+    bench, lost = SessionBench(SessionLimits(10, 1 << 20, idle_s=10.0, ttl_s=100.0)), []
+    session = bench.sessions.open("talk")
+    hold = Hold(bench.sessions, session, lost.append)
+    await hold.take()
+    bench.clock.advance(8.0)
+    hold.let_go()
+    bench.clock.advance(8.0)
+    assert bench.sessions.find("talk") is session
+    await Hold(bench.sessions, session, lost.append).take()
+    bench.clock.advance(3.0)
+    assert (lost, session.is_open) == (["idle"], False)

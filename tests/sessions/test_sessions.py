@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 
 import numpy as np
 import pytest
 from bench import all_due
-from drawn import examples
 from fakes import running_sum
-from hypothesis import given
-from hypothesis import strategies as st
 from on_a_loop import on_a_loop
 from session_bench import SessionBench
 
 from service.errors import EngineFailed, NotFound, OutOfOrder, SessionExists, SessionGone, TooManySessions
 from service.sessions.session import SessionLimits
-from service.sessions.snapshot_format import dump, load
 
 
 @on_a_loop
@@ -143,97 +138,6 @@ async def test_room_is_bounded_and_who_is_refused_learns_when_there_may_be_some(
     with pytest.raises(TooManySessions):
         small.sessions.open(rows=2)
     small.sessions.open(rows=1)
-
-
-actions = st.one_of(
-    st.tuples(st.just("open"), st.integers(0, 5), st.integers(1, 3)),
-    st.tuples(st.just("step"), st.integers(0, 5), st.integers(1, 9)),
-    st.tuples(st.just("repeat"), st.integers(0, 5), st.integers(1, 9)),
-    st.tuples(st.just("move"), st.integers(0, 5), st.integers(0, 5)),
-    st.tuples(st.just("close"), st.integers(0, 5), st.just(0)),
-    st.tuples(st.just("fail"), st.just(0), st.integers(1, 2)),
-    st.tuples(st.just("advance"), st.just(0), st.sampled_from([1, 20, 70])),
-)
-
-
-class Play:
-    """Plays a script on sessions, and keeps what was sent and answered."""
-
-    def __init__(self) -> None:
-        self.bench = SessionBench()
-        self.sent: dict[str, list[np.ndarray]] = {}
-        self.last: dict[str, object] = {}
-        self.seed = 0
-
-    async def play(self, script) -> None:
-        for verb, name, value in script:
-            self.seed += 100
-            with contextlib.suppress(SessionGone, NotFound):
-                await getattr(self, verb)(f"s{name}", value)
-
-    async def open(self, identity, rows) -> None:
-        try:
-            self.bench.sessions.open(identity, rows)
-        except SessionExists:
-            assert identity in self.sent
-            return
-        self.sent[identity], self.last[identity] = [np.empty((0, 2), np.float32)] * rows, None
-
-    async def step(self, identity, steps) -> None:
-        session = self.bench.sessions.find(identity)
-        chunks = [self.bench.steps(steps, self.seed + row) for row in range(session.rows)]
-        with contextlib.suppress(EngineFailed):
-            _, answers = await self.bench.answers(session, *chunks)
-            whole = [np.concatenate(pair) for pair in zip(self.sent[identity], chunks, strict=True)]
-            for answer, row in zip(answers, whole, strict=True):
-                np.testing.assert_array_equal(answer.output, running_sum(row)[-steps:])
-            self.sent[identity], self.last[identity] = whole, answers
-
-    async def repeat(self, identity, _) -> None:
-        session = self.bench.sessions.find(identity)
-        if session.step:
-            chunks = self.sent[identity]
-            assert (await self.bench.answers(session, *chunks, number=session.step))[1] is self.last[identity]
-
-    async def move(self, identity, name) -> None:
-        """By its bytes to another id, or back to where it was: whoever is there is replaced."""
-        session, target = self.bench.sessions.find(identity), f"s{name}"
-        snapshot = load(dump(await self.bench.sessions.snapshot(session)))
-        if name % 2 and target in self.bench.sessions:
-            with pytest.raises(SessionExists):
-                self.bench.sessions.restore(snapshot, target, "client")
-            return
-        moved = self.bench.sessions.restore(snapshot, target, "client", is_replacing=True)
-        self.sent[target], self.last[target] = self.sent[identity], moved.answer
-        if session.answer is not None:
-            for row, was in zip(moved.answer, session.answer, strict=True):
-                np.testing.assert_array_equal(row.output, was.output)
-
-    async def close(self, identity, _) -> None:
-        self.bench.sessions.close(identity)
-
-    async def fail(self, _, times) -> None:
-        self.bench.backend.failures_left = times
-
-    async def advance(self, _, seconds) -> None:
-        self.bench.clock.advance(float(seconds))
-
-    def assert_no_slot_leaks(self) -> None:
-        rows = sum(session.rows for session in self.bench.sessions)
-        assert self.bench.batcher.slots.in_use == rows
-        self.bench.sessions.close_all("test")
-        assert self.bench.batcher.slots.in_use == 0
-
-
-@given(st.lists(actions, max_size=40))
-@examples(80)
-def test_whatever_happens_every_answer_is_the_whole_stream_s(script):
-    async def scenario():
-        play = Play()
-        await play.play(script)
-        play.assert_no_slot_leaks()
-
-    asyncio.run(scenario())
 
 
 @on_a_loop

@@ -109,6 +109,7 @@ class FolderStore:
                 if is_asking:
                     self._owners.ask(holder, claim.session_id)
                 raise claimed_elsewhere(claim.session_id, holder, left_s)
+        self._owners.settle(claim.owner, claim.session_id)
         self._snapshots.forget(claim.session_id)
         return self._claims.hold(claim)
 

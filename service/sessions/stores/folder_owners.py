@@ -47,17 +47,23 @@ class Owners:
         """Not only silent: its process has ended."""
         return _locked_until_s(self._path(owner, OWNER)) is None
 
-    def ask(self, owner: str, session_id: str) -> None:
-        """Have its next `beat` tell this owner that the session is wanted."""
+    def ask(self, owner: str, *session_ids: str) -> None:
+        """Have its next `beat` tell this owner that the sessions are wanted."""
         descriptor = os.open(
             self._path(owner, WANTED),
             os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC,
             PRIVATE,
         )
         try:
-            os.write(descriptor, json.dumps(session_id).encode() + b"\n")
+            os.write(descriptor, b"".join(json.dumps(each).encode() + b"\n" for each in session_ids))
         finally:
             os.close(descriptor)
+
+    def settle(self, owner: str, session_id: str) -> None:
+        """Whoever has wanted this session of this owner has had it."""
+        wishes = self._wishes(self._path(owner, WANTED))
+        if left := [wish for wish in wishes if wish != session_id]:
+            self.ask(owner, *left)
 
     def sweep(self, path: Path) -> None:
         """Remove the file of an owner that is gone, and what it was asked for."""

@@ -34,6 +34,7 @@ class MemoryStore:
             if is_asking:
                 self._wanted.setdefault(held.owner, {})[session_id] = None
             raise claimed_elsewhere(session_id, held.owner, left_s)
+        self._wanted.get(owner, {}).pop(session_id, None)
         self._claims[session_id] = claim
         return claim
 

@@ -39,6 +39,8 @@ if held then
         end
     end
 end
+-- Who has asked this owner for it before it went round has had it.
+if ARGV[2] == ARGV[4] then redis.call('SREM', KEYS[4], ARGV[6]) end
 local lives = math.max(redis.call('PTTL', KEYS[2]), 0) + ARGV[3]
 redis.call('SET', KEYS[1], ARGV[1] .. ' ' .. ARGV[2], 'PX', string.format('%.0f', lives))
 return {}

@@ -44,7 +44,8 @@ class SnapshotStore(Protocol):
     async def claim(self, session_id: str, owner: str, *, is_asking: bool = False) -> Claim:
         """Raises ClaimLost while another owner has it and is there; an owner's own is replaced.
 
-        Who `is_asking` has the other told, at its next beat, that the session is wanted.
+        Who `is_asking` has the other told, at its next beat, that the session is wanted. Where the owner
+        itself was asked for this session before, that is settled.
         """
 
     async def renew(self, claim: Claim) -> Claim:

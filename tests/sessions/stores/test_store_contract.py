@@ -149,6 +149,23 @@ async def test_who_asks_for_a_session_is_told_of_once_at_the_next_beat(opened):
 
 
 @on_a_loop
+async def test_what_an_owner_was_asked_for_is_settled_when_it_claims_that_again(opened):
+    """Else a session that has gone away and come back within a beat would be given up to nobody."""
+    async with opened() as stores:
+        one, other = stores.clients
+        for store, owner in ((one, "one"), (other, "other")):
+            await store.beat(owner, LEASE_S)
+        claims = [await one.claim(name, "one") for name in ("s", "t")]
+        for name in ("s", "t"):
+            with pytest.raises(ClaimLost):
+                await other.claim(name, "other", is_asking=True)
+        await one.release(claims[0])
+        await other.release(await other.claim("s", "other"))
+        await one.claim("s", "one")
+        assert await one.beat("one", LEASE_S) == ["t"]
+
+
+@on_a_loop
 async def test_who_has_lost_a_claim_changes_nothing_any_more(opened):
     async with opened() as stores:
         one, other = stores.clients
