@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from itertools import repeat
 
 from service.batching.slot import FRESH, Slot
@@ -57,10 +58,13 @@ class Predictor:
         model.metrics.statistics.request_answered(len(result.outputs), elapsed_s, *result.timings)
         return result
 
-    async def sessions_for(self, name: str, identity: str | None) -> Sessions:
-        """The open streams of a model, before one is opened under this id; raises SessionExists."""
+    async def sessions_for(self, name: str, identity: str | None, *, is_replacing: bool = False) -> Sessions:
+        """The open streams of a model, before one is opened under this id; raises SessionExists.
+
+        With `is_replacing` one of this id is there afterwards, wherever it was.
+        """
         sessions = sessions_of(self.registry.find(name))
-        await self._make_way(sessions, identity)
+        await self._make_way(sessions, identity, finding.resume if is_replacing else finding.look)
         return sessions
 
     async def session(self, name: str, identity: str) -> tuple[Sessions, Session]:
@@ -68,18 +72,21 @@ class Predictor:
         sessions = sessions_of(self.registry.find(name))
         return sessions, await finding.found(self.persistence, sessions, identity)
 
-    async def _make_way(self, sessions: Sessions, identity: str | None, left_s: float | None = None) -> None:
+    async def _make_way(
+        self, sessions: Sessions, identity: str | None, look: finding.Look, left_s: float | None = None
+    ) -> None:
         """Before a session is opened under this id: one that waits in the store is open as well."""
         # State of other weights that was never asked for is in nobody's way.
         with suppress(SnapshotMismatch, SnapshotExpired):
             try:
-                await finding.resume_in_time(self.persistence, sessions, identity, left_s)
+                await finding.in_time(look(self.persistence, sessions, identity), left_s)
             except NotFound:
                 raise taken_already(identity or "") from None
 
     async def kept(self, sessions: Sessions, session: Session) -> None:
         """Before anybody is told of a session that was just opened; raises as `finding.kept` does."""
-        await finding.kept(self.persistence, sessions, session)
+        async with session.lock:
+            await finding.kept(self.persistence, sessions, session)
 
     async def ended(self, sessions: Sessions, identity: str) -> None:
         """Before anybody is told that a session has ended: the store has been asked to forget it."""
@@ -102,8 +109,9 @@ class Predictor:
             session.steps_run += sum(map(len, request.sequences))
             return answers
 
+        begin = partial(finding.kept, self.persistence, sessions) if stream.starts else None
         try:
-            number, answers = await sessions.step(session, stream.number, run, stream.hold)
+            number, answers = await sessions.step(session, stream.number, run, stream.hold, begin)
         except SessionAway:
             if stream.hold is not None:
                 raise
@@ -123,13 +131,11 @@ class Predictor:
         """The session whose step this is; a fresh one where it starts with it."""
         if not stream.starts:
             if stream.session not in sessions:
-                await finding.resume_in_time(self.persistence, sessions, stream.session, left_s)
+                await finding.in_time(finding.resume(self.persistence, sessions, stream.session), left_s)
             return sessions.find(stream.session)
         if stream.session not in sessions:
-            await self._make_way(sessions, stream.session, left_s)
-        session = sessions.open(stream.session, rows)
-        await self.kept(sessions, session)
-        return session
+            await self._make_way(sessions, stream.session, finding.look, left_s)
+        return sessions.open(stream.session, rows)
 
     async def _rows(
         self, model: ServedModel, request: InferRequest, arrived_s: float, slots: Sequence[Slot] = ()

@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 from session_bench import SessionBench
 
 from service.domain.tensors import Array
+from service.sessions.handover import hand_over
 from service.sessions.persistence import Persistence
 from service.sessions.session import Session
 from service.sessions.stores.memory import MemoryStore
@@ -19,13 +20,22 @@ class KeptServer:
     """Whoever is asked for a session gives it up at its next beat, and nobody waits for that."""
 
     def __init__(self, store: MemoryStore, save_s: float) -> None:
-        self.bench = SessionBench()
-        # The store forgets by the time of day.
-        self.bench.sessions._unix_now = store._now
-        self.sessions = self.bench.sessions
+        self._store = store
+        self._serve(SessionBench())
         self.registry = CollectorRegistry()
         metrics = SaveMetrics(Metrics(self.registry))
         self.persistence = Persistence(store, metrics, save_s, longest_wait_s=0.0)
+
+    def _serve(self, bench: SessionBench) -> None:
+        # The store forgets by the time of day.
+        bench.sessions._unix_now = self._store._now
+        self.bench, self.sessions = bench, bench.sessions
+
+    def reload(self) -> None:
+        """Another version takes over."""
+        before = self.sessions
+        self._serve(SessionBench())
+        hand_over(before, self.sessions)
 
     async def open(self, identity: str) -> Session:
         session = self.sessions.open(identity)

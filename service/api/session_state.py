@@ -57,7 +57,7 @@ def session_state_routes(predictor: Predictor, seal: Seal | None, max_rows: int)
         if len(session) > LONGEST_ID:
             raise InvalidRequest(f"session: expected 1 to {LONGEST_ID} characters")
         content = await request.body()
-        sessions = await predictor.sessions_for(model, session)
+        sessions = await predictor.sessions_for(model, session, is_replacing=is_replacing)
         was_open = session in sessions
         opened = state_in(sessions, session, content, seal, max_rows, is_replacing=is_replacing)
         await predictor.kept(sessions, opened)

@@ -120,13 +120,19 @@ class Conversation:
     async def _answer(self, steps: StreamSteps, question: Message) -> None:
         answer = await steps.answer(question)
         if answer is None:
-            self._end_session("closed")
             self._end_as(stream_parting.closed())
+            await self._close_session()
         elif answer.final_code is not None:
             self._part_with(answer)
         else:
             await self._say(answer.content)
             self._give_back(question)
+
+    async def _close_session(self) -> None:
+        """As over REST, the client is told once the store has been asked to forget it."""
+        if (hold := self._hold) is not None:
+            self._end_session("closed")
+            await self._parts.predictor.ended(hold.sessions, hold.session.id)
 
     def _give_back(self, question: Message) -> None:
         self._unanswered -= 1

@@ -50,10 +50,16 @@ async def _opened(
     session = sessions.open(opening.session, opening.rows, opening.idle_s, opening.ttl_s)
     token = secrets.token_urlsafe(_TOKEN_BYTES) if opening.is_resumable else None
     session.resume_digest = None if token is None else _digest(token)
-    if token is not None:
-        await predictor.kept(sessions, session)
     hold = Hold(sessions, session, on_lost)
-    await hold.take()
+    try:
+        if token is not None:
+            await predictor.kept(sessions, session)
+        await hold.take()
+    except BaseException:
+        # A client that leaves here was not told of it, and nobody would end it.
+        if session.is_open:
+            sessions.end(session, "failed")
+        raise
     return hold, token
 
 

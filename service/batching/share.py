@@ -16,6 +16,8 @@ class Share:
         # By how much streams are ahead of what is due to them, in seconds of finite requests.
         self._ahead_s = 0.0
         self._is_shared = False
+        # Of the line that was last in order: the level of its streams, and how many of each kind want a seat.
+        self._level = self._streams = self._finite = 0
 
     def ordered(self, line: list[Ride]) -> list[Ride]:
         """The line with those first, of the most urgent priority, whose turn it is."""
@@ -24,15 +26,29 @@ class Share:
             # Whoever left the engine to the others because he wanted nothing is owed nothing for it.
             self._ahead_s = 0.0
             return line
+        self._level = line[0].place.level
+        self._streams, self._finite = self._counted(line)
         # Among those of one priority streams come first in any line.
         return line if self._ahead_s <= 0 else sorted(line, key=_finite_first)
 
     def ran(self, rides: list[Ride], tick_s: float) -> None:
         """Charge a tick that is predicted to take so long."""
         if self._is_shared:
-            streams = sum(ride.place.is_stream for ride in rides)
-            row_s = tick_s / len(rides)
-            self._ahead_s += row_s * (streams / self._weight - (len(rides) - streams))
+            streams, finite = self._counted(rides)
+            self._ahead_s += tick_s / len(rides) * (streams / self._weight - finite)
+            self._forgive(tick_s, has_streams=streams == self._streams, has_finite=finite == self._finite)
+
+    def _counted(self, rides: list[Ride]) -> tuple[int, int]:
+        """The streams and the others of the priority that is shared."""
+        levels = [ride.place.level for ride in rides]
+        return levels.count(self._level), levels.count(self._level + 1)
+
+    def _forgive(self, tick_s: float, *, has_streams: bool, has_finite: bool) -> None:
+        """Those of whom nobody has to stand are owed a tick at most for the seats that they leave."""
+        if has_streams:
+            self._ahead_s = max(self._ahead_s, -tick_s)
+        if has_finite:
+            self._ahead_s = min(self._ahead_s, tick_s / self._weight)
 
 
 def _are_of_both_kinds(line: list[Ride]) -> bool:

@@ -30,21 +30,25 @@ class Claiming:
         self._longest_wait_s = longest_wait_s
 
     async def keep(self, table: Sessions, session: Session, key: str) -> None:
-        """Have a session that was just opened in the store.
+        """Have a session that was just opened in the store; its opener has its lock, or has ended it.
 
         Raises SessionExists where its id is in use, also on another server, and StoreUnavailable.
         """
         async with self._turns.of(key):
             claim = await self._claim_free(table, session, key)
             try:
-                async with session.lock:
-                    if session.is_open:
-                        kept = self._keeping.add(key, table, session, claim)
-                        self._keeping.removals.overtake(key)
-                        await kept.save_snapshot(table.snapshot_at_rest(session))
+                if session.is_open:
+                    kept = self._keeping.add(key, table, session, claim)
+                    self._keeping.removals.overtake(key)
+                    await kept.save_snapshot(table.snapshot_at_rest(session))
             finally:
                 if session.journal is None:
                     await self._release(claim)
+
+    async def check_free(self, table: Sessions, identity: str, key: str) -> None:
+        """Raises SessionExists where the store has a session of this key that the model could go on with."""
+        if key not in self._keeping.removals and not await self._is_free(table, key):
+            raise taken_already(identity)
 
     async def resume(self, table: Sessions, identity: str, key: str) -> None:
         """Have a session go on here that waits in the store or runs elsewhere; without one nothing happens.

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
 
 from service.errors import DeadlineExceeded
 from service.sessions.persistence import Persistence
 from service.sessions.session import Session
 from service.sessions.sessions import Sessions
+
+Look: TypeAlias = Callable[[Persistence | None, Sessions, str | None], Awaitable[None]]
 
 
 async def resume(persistence: Persistence | None, sessions: Sessions, identity: str | None) -> None:
@@ -26,13 +30,24 @@ async def resume(persistence: Persistence | None, sessions: Sessions, identity: 
         await persistence.resume(sessions, identity)
 
 
-async def resume_in_time(
-    persistence: Persistence | None, sessions: Sessions, identity: str | None, left_s: float | None
-) -> None:
-    """The same for a caller who waits so long, or for ever; raises DeadlineExceeded."""
+async def look(persistence: Persistence | None, sessions: Sessions, identity: str | None) -> None:
+    """Before a session is opened under this id: one that waits in the store is here afterwards.
+
+    One that the store has while it runs stays where it is; for that it raises SessionExists. Raises also
+    what `resume` does.
+    """
+    if persistence is None or persistence.upkeep is None or identity is None:
+        await resume(persistence, sessions, identity)
+    elif identity not in sessions:
+        await sessions.arrival(identity)
+        await persistence.check_free(sessions, identity)
+
+
+async def in_time(doing: Awaitable[None], left_s: float | None) -> None:
+    """Either of these for a caller who waits so long, or for ever; raises DeadlineExceeded."""
     try:
         async with asyncio.timeout(None if left_s is None else max(0.0, left_s)):
-            await resume(persistence, sessions, identity)
+            await doing
     except TimeoutError:
         raise DeadlineExceeded("timeout: the deadline passed before the session was here") from None
 
@@ -51,7 +66,8 @@ async def found(persistence: Persistence | None, sessions: Sessions, identity: s
 async def kept(persistence: Persistence | None, sessions: Sessions, session: Session) -> None:
     """Have a session that was just opened in the store, where it should be; it ends if that fails.
 
-    Raises SessionExists where another server runs one of its id, StoreUnavailable.
+    The caller has its lock, so that no step runs before that. Raises SessionExists where another server
+    runs one of its id, StoreUnavailable.
     """
     if persistence is not None:
         try:

@@ -19,29 +19,42 @@ def hand_over(old: Sessions, new: Sessions | None) -> None:
 
     Without a `new` they end as unloaded.
     """
-    if new is None:
-        old.close_all("unloaded")
-    elif new.origin.fingerprint != old.origin.fingerprint:
-        for session in list(old):
-            new.ended.add(session.id, MODEL_CHANGED, session.owner)
-        old.close_all(MODEL_CHANGED)
-    else:
-        for session in list(old):
-            _move(old, new, session)
+    old.leave(new)
+    for session in list(old):
+        is_to_wait_for = session.lock.locked() or not old.is_at_hand(session)
+        if new is not None and is_to_wait_for and _is_fit(old, new):
+            new.expect(session.id, asyncio.create_task(_move_after_its_step(old, session)))
+        else:
+            _carry_over(old, new, session)
 
 
-def _move(old: Sessions, new: Sessions, session: Session) -> None:
-    if session.lock.locked() or not old.is_at_hand(session):
-        new.expect(session.id, asyncio.create_task(_move_after_its_step(old, new, session)))
-    else:
-        _move_at_rest(old, new, session)
-
-
-async def _move_after_its_step(old: Sessions, new: Sessions, session: Session) -> None:
+async def _move_after_its_step(old: Sessions, session: Session) -> None:
+    """To the version that serves by then."""
     async with session.lock:
         await old.bring([session])
         if session.is_open:
-            _move_at_rest(old, new, session)
+            _carry_over(old, _last(old), session)
+
+
+def _last(table: Sessions) -> Sessions | None:
+    last: Sessions | None = table
+    while last is not None and last.has_left:
+        last = last.successor
+    return last
+
+
+def _is_fit(old: Sessions, new: Sessions) -> bool:
+    return old.origin.fingerprint == new.origin.fingerprint
+
+
+def _carry_over(old: Sessions, new: Sessions | None, session: Session) -> None:
+    if new is None:
+        old.end(session, "unloaded")
+    elif not _is_fit(old, new):
+        new.ended.add(session.id, MODEL_CHANGED, session.owner)
+        old.end(session, MODEL_CHANGED)
+    else:
+        _move_at_rest(old, new, session)
 
 
 def _move_at_rest(old: Sessions, new: Sessions, session: Session) -> None:

@@ -38,12 +38,13 @@ class Hold:
             self.sessions.check_open(self.session)
             self._displace()
             self.session.hold = self
+            self._note_use()
 
     def let_go(self) -> None:
         """The session stays, for as long as it may be idle."""
         if self.is_held:
             self.session.hold = None
-            self.sessions.note_use(self.session)
+            self._note_use()
 
     def end(self, reason: str) -> None:
         """The session ends, and nobody is told that it is lost."""
@@ -59,6 +60,12 @@ class Hold:
     def lose(self, reason: str) -> None:
         self.session.hold = None
         self._on_lost(reason)
+
+    def _note_use(self) -> None:
+        """Where a store has it, there too: it must not forget it earlier."""
+        self.sessions.note_use(self.session)
+        if self.session.journal is not None:
+            self.session.journal.used()
 
     def _displace(self) -> None:
         before = self.session.hold

@@ -30,6 +30,9 @@ class Journal(Protocol):
     def committed(self) -> None:
         """A step was committed; without waiting for the store."""
 
+    def used(self) -> None:
+        """It may be idle for as long again, though no step was committed."""
+
     def ended(self) -> None:
         """The session is over, and nobody goes on with it."""
 

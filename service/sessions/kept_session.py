@@ -105,6 +105,9 @@ class KeptSession:
             self._is_overdue = False
             self._keeper.save_now(self, self.table.snapshot_at_rest(self.session))
 
+    def used(self) -> None:
+        self._keeper.note_unsaved(self)
+
     def ended(self) -> None:
         self._keeper.forget(self)
 

@@ -55,11 +55,20 @@ class Persistence:
     async def keep(self, sessions: Sessions, session: Session) -> None:
         """Have a session that was just opened in the store, if sessions are there while they run.
 
+        The caller holds its lock, and ends it before letting go of that if it has to leave.
         Raises SessionExists where its id is in use on another server, and StoreUnavailable.
         """
         if self.upkeep is not None:
             key = _key(sessions, session.id)
             await self._turns.finished(self.upkeep.claiming.keep(sessions, session, key))
+
+    async def check_free(self, sessions: Sessions, identity: str) -> None:
+        """Raises SessionExists where one of this id is under way, wherever; StoreUnavailable.
+
+        Whoever runs it is not disturbed.
+        """
+        if self.upkeep is not None:
+            await self.upkeep.claiming.check_free(sessions, identity, _key(sessions, identity))
 
     async def ended(self, sessions: Sessions, identity: str) -> None:
         """Wait until the store has been asked to forget a session that has ended here."""

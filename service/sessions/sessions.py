@@ -22,6 +22,8 @@ from service.sessions.table import SessionTable
 
 Run: TypeAlias = Callable[[list[Slot]], Awaitable[list[RowResult]]]
 """Runs a step's sequences, one a row, each from the state in its slot."""
+Begin: TypeAlias = Callable[[Session], Awaitable[None]]
+"""What is to be done of a session before its first step."""
 
 _logger = structlog.get_logger()
 
@@ -58,16 +60,18 @@ class Sessions(SessionTable):
         return session
 
     async def step(
-        self, session: Session, number: int | None, run: Run, hold: object = None
+        self, session: Session, number: int | None, run: Run, hold: object = None, begin: Begin | None = None
     ) -> tuple[int, list[RowResult]]:
         """The number of the session's next step and its answers, or once more those of its last.
 
         `number` counts the session's steps from 1; None takes the next. A step that fails or is given up
-        leaves the session where it was. Raises OutOfOrder with the number that is due, SessionHeld where
-        another than `hold` has the session, SessionAway where another server goes on with it, and what its
-        journal does.
+        leaves the session where it was. One that has to `begin` first goes before all that is sent meanwhile.
+        Raises OutOfOrder with the number that is due, SessionHeld where another than `hold` has the session,
+        SessionAway where another server goes on with it, and what its journal and `begin` do.
         """
         async with session.lock:
+            if begin is not None:
+                await begin(session)
             self.check_open(session)
             _check_hold(session, hold)
             if session.journal is not None and not _is_plain(session, session.journal, number):

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterator
+from typing import Self
 
 from service.batching.state_slots import StateSlots
 from service.domain.clock import Clock
-from service.errors import SessionAway, TooManySessions
+from service.errors import SessionAway, TooManySessions, Unavailable
 from service.sessions.ended import MOVED, Ended
 from service.sessions.session import Session, SessionLimits, check_owner, shown, taken_already, unknown
 from service.sessions.snapshot import Origin
@@ -40,6 +41,9 @@ class SessionTable:
         self._expected: dict[str, asyncio.Task[None]] = {}
         self._rows = 0
         self._is_sweeping = False
+        # Of a version that no longer serves: nothing more comes here, but to its successor, if it has one.
+        self.has_left = False
+        self.successor: Self | None = None
 
     def __len__(self) -> int:
         return len(self._open)
@@ -61,15 +65,10 @@ class SessionTable:
     def find(self, identity: str) -> Session:
         """Raises SessionGone where it has ended lately, NotFound where it is somebody else's or not known."""
         session = self._open.get(identity)
-        if session is not None and self._has_expired(session):
-            self.end(session, self._expiry(session))
-            session = None
-        if session is not None:
-            check_owner(session.owner, identity)
-            return session
-        if identity in self.ended:
-            raise self.ended.refusal(identity)
-        raise unknown(identity)
+        if session is None or self._is_over(session):
+            raise self.ended.refusal(identity) if identity in self.ended else unknown(identity)
+        check_owner(session.owner, identity)
+        return session
 
     def expires_in_s(self, session: Session) -> float:
         """Time until it ends unless it is used before."""
@@ -84,9 +83,9 @@ class SessionTable:
         self.end(self.find(identity), reason)
 
     def discard(self, identity: str) -> None:
-        """End a session if it is open here."""
+        """End a request's own session if it is open here; nobody will ask how it ended."""
         if (session := self._open.get(identity)) is not None:
-            self.end(session, "closed")
+            self._remove(session, "closed")
 
     def close_all(self, reason: str) -> None:
         for session in list(self._open.values()):
@@ -137,15 +136,25 @@ class SessionTable:
         if coming := self._expected.get(identity):
             await asyncio.wait([coming])
 
+    def leave(self, successor: Self | None) -> None:
+        """Take nothing more; what is expected here is expected there."""
+        self.has_left, self.successor = True, successor
+        if successor is not None:
+            for identity, coming in self._expected.items():
+                successor.expect(identity, coming)
+
     def sweep(self) -> None:
         """End what has expired."""
         for session in list(self._open.values()):
-            if self._has_expired(session):
-                self.end(session, self._expiry(session))
+            self._is_over(session)
 
-    def _has_expired(self, session: Session) -> bool:
-        """Whose step is running is in use, however long that takes."""
-        return session.expires_s() <= self._clock.now() and not session.lock.locked()
+    def _is_over(self, session: Session) -> bool:
+        """Whether it has expired, and so ends; whose step is running is in use, however long that takes."""
+        now_s = self._clock.now()
+        if session.expires_s() > now_s or session.lock.locked():
+            return False
+        self.end(session, "ttl" if session.deadline_s <= now_s else "idle")
+        return True
 
     def _add(self, session: Session) -> None:
         """Give it its slots, with whatever is in them."""
@@ -160,24 +169,22 @@ class SessionTable:
             raise taken_already(identity)
 
     def _check_room(self, rows: int, replaced: Session | None = None) -> None:
+        if self.has_left:
+            # Whoever comes has waited for a store, or for a step.
+            raise Unavailable("session: another version of its model has just taken over: send it again")
         if self._has_room(rows, replaced):
             return
         self.sweep()
         if not self._has_room(rows, replaced):
-            raise TooManySessions(
-                f"session: no room: {len(self._open)} are open with {self.state_bytes} bytes of state",
-                self._first_expiry_s(),
-            )
+            what = f"{len(self._open)} are open with {self.state_bytes} bytes of state"
+            first_s = min(map(self.expires_in_s, self), default=0.0)
+            raise TooManySessions(f"session: no room: {what}", first_s)
 
     def _has_room(self, rows: int, replaced: Session | None) -> bool:
         is_more = replaced is None or not replaced.is_open
         more_rows = rows if replaced is None or is_more else rows - replaced.rows
         size = (self._rows + more_rows) * self._slots.slot_bytes
         return len(self._open) + is_more <= self.limits.max_sessions and size <= self.limits.max_bytes
-
-    def _first_expiry_s(self) -> float:
-        now_s = self._clock.now()
-        return max(0.0, min((session.expires_s() for session in self), default=now_s) - now_s)
 
     def _sweep_later(self) -> None:
         """As long as there are sessions, look every second."""
@@ -190,6 +197,3 @@ class SessionTable:
         self.sweep()
         if self._open:
             self._sweep_later()
-
-    def _expiry(self, session: Session) -> str:
-        return "ttl" if session.deadline_s <= self._clock.now() else "idle"

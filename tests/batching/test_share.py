@@ -133,6 +133,23 @@ def test_what_one_kind_leaves_the_other_gets_and_nothing_is_saved_up():
         assert abs(ahead_s) <= 2 * turning.longest_s
 
 
+@pytest.mark.parametrize("few", [True, False])
+def test_for_the_seats_that_a_kind_leaves_it_is_owed_nothing_even_if_somebody_of_it_always_rides(few):
+    turning = Turning(4.0, 16)
+    for _ in range(400):
+        turning.keep(1 if few else 40, 1, stream=True)
+        turning.keep(40 if few else 1, 1, stream=False)
+        turning.tick()
+    # The one that wants but one seat of sixteen has it at every tick.
+    assert turning.seconds[few] == pytest.approx(turning.seconds.total() / 16, rel=0.02)
+    turning.seconds.clear()
+    for _ in range(100):
+        turning.keep(64, 1, stream=True)
+        turning.keep(64, 1, stream=False)
+        turning.tick()
+    assert turning.seconds[True] / turning.seconds.total() == pytest.approx(0.8, abs=0.03)
+
+
 def test_the_more_urgent_go_first_whatever_they_are():
     turning = Turning(1.0, 4)
     for stream in (True, False):

@@ -87,3 +87,51 @@ async def test_who_holds_a_session_for_which_there_is_no_place_is_told_that_it_i
     new.sessions.open("talk")
     hand_over(old.sessions, new.sessions)
     assert lost == ["lost"]
+
+
+@on_a_loop
+async def test_who_was_on_the_way_to_a_version_that_has_left_comes_to_the_one_that_serves():
+    oldest, middle, newest = SessionBench(), SessionBench(), SessionBench()
+    running = oldest.ask(oldest.sessions.open("talk"), oldest.steps(2))
+    await all_due()
+    hand_over(oldest.sessions, middle.sessions)
+    hand_over(middle.sessions, newest.sessions)
+    waiting = asyncio.create_task(newest.sessions.arrival("talk"))
+    await oldest.drain()
+    await asyncio.gather(running, waiting)
+    assert newest.sessions.find("talk").step == 1
+    assert [bench.batcher.slots.in_use for bench in (oldest, middle, newest)] == [0, 0, 1]
+
+
+@pytest.mark.parametrize("fingerprint", [None, "a" * 64])
+@on_a_loop
+async def test_who_is_on_the_way_and_finds_nobody_to_go_on_with_ends(fingerprint):
+    oldest, middle, newest = SessionBench(), SessionBench(), SessionBench()
+    session = oldest.sessions.open("talk")
+    running = oldest.ask(session, oldest.steps(2))
+    await all_due()
+    hand_over(oldest.sessions, middle.sessions)
+    if fingerprint is None:
+        hand_over(middle.sessions, None)
+    else:
+        newest.sessions.origin = dataclasses.replace(newest.sessions.origin, fingerprint=fingerprint)
+        hand_over(middle.sessions, newest.sessions)
+    await oldest.drain()
+    await running
+    await middle.sessions.arrival("talk")
+    assert (session.is_open, oldest.batcher.slots.in_use) == (False, 0)
+    if fingerprint is not None:
+        with pytest.raises(SnapshotMismatch, match="model_changed"):
+            newest.sessions.find("talk")
+
+
+@on_a_loop
+async def test_nothing_more_comes_to_a_version_that_has_left():
+    old, new = SessionBench(), SessionBench()
+    origin = old.sessions.open("talk")
+    snapshot = old.sessions.snapshot_at_rest(origin)
+    hand_over(old.sessions, new.sessions)
+    for come in (old.sessions.open, lambda: old.sessions.restore(snapshot, "more", "store")):
+        with pytest.raises(Unavailable, match="send it again"):
+            come()
+    assert old.batcher.slots.in_use == 0

@@ -73,5 +73,7 @@ async def test_a_session_may_be_idle_for_as_long_again_from_when_it_is_let_go():
     bench.clock.advance(8.0)
     assert bench.sessions.find("talk") is session
     await Hold(bench.sessions, session, lost.append).take()
-    bench.clock.advance(3.0)
+    bench.clock.advance(9.0)
+    assert bench.sessions.find("talk") is session, "taking it is a use as well"
+    bench.clock.advance(2.0)
     assert (lost, session.is_open) == (["idle"], False)

@@ -21,7 +21,20 @@ from service.sessions.handover import hand_over
 
 AHEAD, BEHIND = 0.0, 0.5
 _REFUSALS = (StoreUnavailable, ClaimLost, SessionAway)
-_MOVES = ["step", "step", "step", "again", "both", "beat", "flush", "before", "after", "crash", "lapse"]
+_MOVES = [
+    "step",
+    "step",
+    "step",
+    "again",
+    "both",
+    "beat",
+    "flush",
+    "before",
+    "after",
+    "reload",
+    "crash",
+    "lapse",
+]
 _WHOLE = np.random.default_rng(4).integers(-4, 5, size=(200, 2)).astype(np.float32)
 _DUE = running_sum(_WHOLE)
 
@@ -63,6 +76,8 @@ class Client:
             await self.servers[server].flush()
         elif move in {"before", "after"}:
             self.store.faults.append(move)
+        elif move == "reload":
+            self.servers[server].reload()
         elif move == "crash":
             self.servers[server] = KeptServer(self.store, self.save_s)
         elif move == "lapse":

@@ -164,3 +164,15 @@ async def test_a_session_does_not_expire_while_its_step_runs():
     await bench.drain()
     await running
     assert bench.sessions.find("slow").step == 1
+
+
+@on_a_loop
+async def test_own_sessions_of_requests_do_not_make_clients_ends_forgotten():
+    bench = SessionBench()
+    bench.sessions.open("talk")
+    bench.sessions.close("talk", "replaced")
+    for _ in range(5000):
+        bench.sessions.discard(bench.sessions.open().id)
+    with pytest.raises(SessionGone, match="replaced"):
+        bench.sessions.find("talk")
+    assert bench.batcher.slots.in_use == 0
