@@ -19,7 +19,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # A busy machine draws slowly.
 EVER = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("carousel", derandomize=True, max_examples=DAILY, **EVER)
-# Fifteen times as many, and others each time: pytest --hypothesis-profile=thorough
+# Twenty-five times as many, and others each time: pytest --hypothesis-profile=thorough
 settings.register_profile("thorough", max_examples=10 * USUAL, **EVER)
 settings.load_profile("carousel")
 

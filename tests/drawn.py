@@ -6,11 +6,11 @@ from hypothesis import settings
 
 # What counts are given for, and what of it is drawn every day: the same examples each time.
 USUAL = 60
-DAILY = 40
+DAILY = 24
 
 
 def examples(count: int) -> settings:
-    """So many of the USUAL number: two thirds of it every day, ten times as many before a release."""
+    """So many of the USUAL number: two fifths of it every day, ten times as many before a release."""
     return settings(max_examples=max(1, count * settings().max_examples // USUAL))
 
 

@@ -103,7 +103,8 @@ class Seats:
             self._learn(last.ticket, now_s + last.foretold_s * factor)
         if is_full:
             for ride in rides:
-                if now_s + foretold_s(ride.left) * factor > ride.ticket.deadline_s:
+                # What has begun is a waste only where it is surely late.
+                if now_s + foretold_s(ride.left) * (1.0 if ride.done else factor) > ride.ticket.deadline_s:
                     ride.ticket.expire()
         return not any(ride.ticket.future.done() for ride in rides)
 
