@@ -8,7 +8,7 @@ import numpy as np
 import orjson
 
 from service.api.call import Call, Reply, check_media_type
-from service.api.early_refusal import refuse_early
+from service.api.early_refusal import StatedTimeout, refuse_early
 from service.api.json_body import parsed_object, positive_number
 from service.domain.answers import Answer
 from service.domain.inference import InferRequest, InferResult
@@ -19,6 +19,7 @@ from service.errors import InvalidRequest
 from service.predictor import Predictor
 from service.repository.served_model import ServedModel
 
+_TIMEOUT = StatedTimeout.of("timeout_ms", 1e-3)
 FIELDS = frozenset({"sequence", "sequences", "timeout_ms", "priority", "include_outputs"})
 ACCEPTED = (b"application/json",)
 
@@ -32,7 +33,7 @@ class PredictDoor:
     async def __call__(self, call: Call) -> Reply:
         check_media_type(call.headers, ACCEPTED)
         model = self._predictor.registry.find(call.model, call.version)
-        refuse_early(model, call.body)
+        refuse_early(model, call.body, _TIMEOUT)
         request, with_outputs = _read(call, model)
         # The body need not be in memory while the request waits.
         del call

@@ -83,11 +83,20 @@ class QueueRules:
         work = self._queue.work
         return work.rows >= self._bounds.max_rows and not work.has_less_urgent(ORDINARY)
 
-    def check_room(self, now_s: float, running_s: float) -> None:
-        """Raises Overloaded where an ordinary request would be refused whatever is in it."""
-        self._sweep(now_s)
+    def check_room(self, now_s: float, running_s: float, timeout_s: float) -> None:
+        """Raises Overloaded where an ordinary request with so much time finds no place whatever is in it."""
+        if self.is_full or self._ahead_s(running_s) > timeout_s:
+            self._sweep(now_s)
         if self.is_full:
             raise self._full(running_s)
+        late_s = self._ahead_s(running_s) - timeout_s
+        if late_s > 0 and self._queue.work.rows:
+            raise _too_late(timeout_s, late_s)
+
+    def _ahead_s(self, running_s: float) -> float:
+        """When an ordinary request would be answered that takes no time itself."""
+        waiting_s = self._queue.work.seconds(self._cost(), self._limits(), ORDINARY)
+        return (running_s + waiting_s) * self._pace.cautious_factor
 
     def learn(self, last_out: Ticket, ends_s: float) -> None:
         """Learn from the last in line of those whose turn came, and when it is or would have been answered.

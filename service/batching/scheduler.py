@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Protocol
 
 from service.batching.ticket import Ticket
@@ -15,8 +16,8 @@ class Scheduler(Protocol):
         """Tickets not yet running."""
         ...
 
-    def check_room(self) -> None:
-        """Raises Overloaded where an ordinary request would be refused whatever is in it.
+    def check_room(self, timeout_s: float = math.inf) -> None:
+        """Raises Overloaded where an ordinary request with so much time would be refused whatever is in it.
 
         So that a door need not read what will not be run: under overload that is most of what it does.
         """

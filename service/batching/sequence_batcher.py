@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 
 from service.backends.engine_thread import Engine, Outcome
@@ -64,10 +65,10 @@ class SequenceBatcher:
     def waiting(self) -> int:
         return self._queue.work.rows
 
-    def check_room(self) -> None:
-        if self._rules.is_full:
+    def check_room(self, timeout_s: float = math.inf) -> None:
+        if self._queue.work.rows:
             now_s = self._clock.now()
-            self._rules.check_room(now_s, self._free_in_s(now_s))
+            self._rules.check_room(now_s, self._free_in_s(now_s), timeout_s)
 
     def submit(self, tickets: list[Ticket]) -> None:
         """Queue all tickets of a request or none; raises Overloaded or Unavailable."""

@@ -26,7 +26,7 @@ from service.batching.seats import Seats
 from service.batching.share import Share
 from service.batching.state_slots import StateSlots
 from service.batching.tick import Tick, TickBuffer
-from service.batching.ticket import Ticket
+from service.batching.ticket import ORDINARY, Ticket
 from service.batching.waiting_work import WaitingWork
 from service.domain.batches import BatchResult, fits
 from service.domain.clock import Clock
@@ -85,9 +85,9 @@ class StepBatcher:
         """From now on it is these states that the gauges show."""
         self._residency.show()
 
-    def check_room(self) -> None:
-        if self._rules.is_full:
-            self._rules.check_room(self._clock.now(), self._riding_s())
+    def check_room(self, timeout_s: float = math.inf) -> None:
+        if self._queue.work.rows:
+            self._rules.check_room(self._clock.now(), self._riding_s(ORDINARY), timeout_s)
 
     def submit(self, tickets: list[Ticket]) -> None:
         """Queue all tickets of a request or none; raises Overloaded or Unavailable."""

@@ -10,19 +10,20 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from service.api.call import Call, Reply, check_media_type
-from service.api.early_refusal import refuse_early
+from service.api.early_refusal import StatedTimeout, refuse_early
 from service.api.json_body import parsed_object
 from service.api.open_inference.answer import encoded
 from service.api.open_inference.body import HEADER_LENGTH, split_body
 from service.api.open_inference.inputs import InputReader, raw_sequences
 from service.api.open_inference.outputs import output_tensors
-from service.api.open_inference.parameters import checked_id, request_terms
+from service.api.open_inference.parameters import MICROSECOND, checked_id, request_terms
 from service.api.open_inference.wanted import Wanted, all_outputs, wanted_outputs
 from service.domain.inference import InferRequest
 from service.domain.signature import Signature
 from service.errors import InvalidRequest
 from service.predictor import Predictor
 
+_TIMEOUT = StatedTimeout.of("timeout", MICROSECOND)
 # KServe's client says the model's name in the body too.
 _FIELDS = frozenset({"id", "model_name", "parameters", "inputs", "outputs"})
 _JSON = (b"application/json",)
@@ -51,7 +52,7 @@ class InferDoor:
         check_media_type(call.headers, _JSON_AND_BYTES if HEADER_LENGTH in call.headers else _JSON)
         model = self._predictor.registry.find(call.model, call.version)
         signature = model.signature
-        refuse_early(model, call.body)
+        refuse_early(model, call.body, _TIMEOUT)
         question = _read(call, signature)
         # JSON need not be in memory while the request waits; bytes are what the sequences look into.
         del call
