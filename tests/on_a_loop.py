@@ -16,7 +16,9 @@ _LONGEST_S = 30.0
 def on_a_loop(scenario: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
     @functools.wraps(scenario)
     def run(*args: Any, **kwargs: Any) -> None:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(asyncio.wait_for(scenario(*args, **kwargs), _LONGEST_S))
+        runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
+        runner.run(asyncio.wait_for(scenario(*args, **kwargs), _LONGEST_S))
+        # Only of what went well: after a failure a thread may be left that closing would wait for.
+        runner.close()
 
     return run
