@@ -15,14 +15,14 @@ _WORTH_READING = (b"priority", b"sequence_id", b"\\u")
 
 @dataclass(frozen=True, slots=True)
 class StatedTimeout:
-    """How a door's bodies state the caller's time: as a whole number of `unit_s`."""
+    """How a door's bodies state the caller's time: as a whole number of `unit_s`, of 15 digits at most."""
 
     pattern: re.Pattern[bytes]
     unit_s: float
 
     @classmethod
     def of(cls, field: str, unit_s: float) -> StatedTimeout:
-        return cls(re.compile(rb'"%b"\s*:\s*([0-9]+)(?![0-9.eE])' % field.encode()), unit_s)
+        return cls(re.compile(rb'"%b"\s*:\s*([0-9]{1,15})(?![0-9.eE])' % field.encode()), unit_s)
 
     def seconds(self, body: bytes) -> float:
         """The longest time that anything in the body could mean; infinite where nothing does."""

@@ -54,7 +54,7 @@ class CostModel:
         slowness = [
             (computed_s + beside_s) / self.seconds(n, steps) for (n, steps, computed_s), beside_s in last
         ]
-        return self.seconds(rows, padded_steps) * max(1.0, *slowness, 1.0)
+        return self.seconds(rows, padded_steps) * max([1.0, *slowness])
 
     def calibrate(self, observations: list[_Observation]) -> None:
         """Learn from warm-up runs `(rows, padded_steps, seconds)`; they keep later fits well-posed."""

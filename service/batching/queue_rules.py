@@ -85,13 +85,14 @@ class QueueRules:
 
     def check_room(self, now_s: float, running_s: float, timeout_s: float) -> None:
         """Raises Overloaded where an ordinary request with so much time finds no place whatever is in it."""
+        self._pace.forget_old(now_s)
         if self.is_full or self._ahead_s(running_s) > timeout_s:
             self._sweep(now_s)
-        if self.is_full:
-            raise self._full(running_s)
-        late_s = self._ahead_s(running_s) - timeout_s
-        if late_s > 0 and self._queue.work.rows:
-            raise _too_late(timeout_s, late_s)
+            if self.is_full:
+                raise self._full(running_s)
+            late_s = self._ahead_s(running_s) - timeout_s
+            if late_s > 0 and self._queue.work.rows:
+                raise _too_late(timeout_s, late_s)
 
     def _ahead_s(self, running_s: float) -> float:
         """When an ordinary request would be answered that takes no time itself."""

@@ -35,6 +35,8 @@ def test_a_whole_number_is_found_wherever_it_stands(timeout, text, is_spaced):
         b'{"timeout": "5"}',
         b'{"id": "\\"timeout\\": 5"}',
         b'{"timeout_ms": 5}',
+        b'{"timeout": %b}' % (b"9" * 16),
+        b'{"timeout": %b}' % (b"9" * 5000),
     ],
 )
 def test_what_only_reading_tells_is_left_to_it(body):
