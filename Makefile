@@ -12,6 +12,9 @@ EXTRA ?= cpu
 .PHONY: serve test check plans clean
 .DELETE_ON_ERROR:
 
+# Every test that starts a server would compile it again, and so would every `make serve`.
+unexport PYTHONDONTWRITEBYTECODE
+
 serve: $(VENV)/.serve-$(EXTRA)
 	CAROUSEL_GRPC_PORT=$${CAROUSEL_GRPC_PORT:-$$(($(PORT) + 1))} $(VENV)/bin/carousel serve --host $(HOST) --port $(PORT)
 

@@ -24,10 +24,15 @@ settings.register_profile("thorough", max_examples=10 * USUAL, **EVER)
 settings.load_profile("carousel")
 
 
+# Until all is imported: little of it is garbage.
+gc.disable()
+
+
 def pytest_collection_finish() -> None:
     """Let the garbage collector pass over what collecting has imported, a million objects that stay."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

@@ -95,7 +95,7 @@ def test_neither_kind_is_ever_further_behind_its_weight_than_a_tick_or_two(weigh
 @pytest.mark.parametrize(("stream", "finite"), [(1, 1000), (30, 30), (200, 3)])
 def test_of_an_engine_that_both_saturate_each_gets_its_weight_in_seconds(weight, stream, finite):
     turning = Turning(weight, 16)
-    while turning.now_s < 0.3:
+    while turning.now_s < 0.2:
         turning.keep(64, stream, stream=True)
         turning.keep(64, finite, stream=False)
         turning.tick()
