@@ -125,10 +125,11 @@ class Settings(BaseSettings):
         default=frozenset(),
         description="causal models whose sequences run whole, with commas between; the others ride in steps",
     )
-    max_tick_s: float = Field(
-        default=0.005,
+    max_tick_s: float | None = Field(
+        default=None,
         gt=0,
-        description="longest tick of a causal model: what a newcomer may have to wait for",
+        description="longest tick of a causal model, which a newcomer may have to wait for; by default 0.005,"
+        " or twenty times what a tick costs beside its steps",
     )
     stream_weight: float = Field(
         default=4.0,

@@ -1,10 +1,23 @@
-"""How many steps a tick of the carousel runs."""
+"""How long a tick of the carousel takes, and how many steps it runs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from service.batching.cost_model import ROW_TICK_S, CostModel
+
+_USUAL_S = 0.005
+# So much of a tick's time may go into what it costs beside its steps: one part in so many.
+_PARTS = 20
+
+
+def longest_tick_s(most_s: float | None, rows: int, cost: CostModel) -> float:
+    """How long a tick of so many rows may take: `most_s`, or where that is None as long as pays.
+
+    Newcomers wait for a tick's end, so it should be short; but every tick has its price, and the more of
+    them, the later everybody is done.
+    """
+    return max(_USUAL_S, _PARTS * (cost.call_s + rows * ROW_TICK_S)) if most_s is None else most_s
 
 
 def chunk_length(remaining: Iterable[int], cost: CostModel, most_s: float, *, is_awaited: bool) -> int:

@@ -8,6 +8,7 @@ from heapq import merge
 from operator import attrgetter
 
 from service.batching.boarding_queue import BoardingQueue
+from service.batching.chunk_length import longest_tick_s
 from service.batching.company import company, ride_seconds
 from service.batching.cost_model import CostModel
 from service.batching.length_queue import still_wanted
@@ -31,7 +32,7 @@ class Seats:
         slots: StateSlots,
         cost: Callable[[], CostModel],
         limits: Callable[[], BatchLimits],
-        max_tick_s: float,
+        max_tick_s: float | None,
         learn: Callable[[Ticket, float], None],
         share: Share,
     ) -> None:
@@ -70,7 +71,9 @@ class Seats:
         """The rides of the next tick; whoever has begun and has to stand keeps his state."""
         self._pace.forget_old(now_s)
         while line := self._line():
-            rides = company(line, self._cost(), self._limits(), self._max_tick_s)
+            cost, limits = self._cost(), self._limits()
+            longest_s = longest_tick_s(self._max_tick_s, limits.max_rows, cost)
+            rides = company(line, cost, limits, longest_s)
             if self._are_in_time(rides, now_s, is_full=len(rides) < len(line)):
                 self._sit(rides)
                 return rides
@@ -93,7 +96,9 @@ class Seats:
         beginning = [ride for ride in rides if not ride.done]
         if not beginning and not is_full:
             return True
-        foretold_s = partial(ride_seconds, rows=len(rides), cost=self._cost(), most_s=self._max_tick_s)
+        rows, cost = len(rides), self._cost()
+        longest_s = longest_tick_s(self._max_tick_s, rows, cost)
+        foretold_s = partial(ride_seconds, rows=rows, cost=cost, most_s=longest_s)
         factor = self._pace.cautious_factor
         for ride in beginning:
             ride.foretold_s = foretold_s(ride.left)

@@ -14,7 +14,7 @@ from itertools import chain
 
 from service.backends.engine_thread import Engine, Outcome
 from service.batching.boarding_queue import BoardingQueue
-from service.batching.chunk_length import chunk_length
+from service.batching.chunk_length import chunk_length, longest_tick_s
 from service.batching.company import ride_seconds
 from service.batching.cost_model import EngineCosts
 from service.batching.partition import BatchLimits
@@ -49,7 +49,7 @@ class StepBatcher:
         clock: Clock,
         metrics: ModelMetrics,
         observer: BatchObserver | None = None,
-        max_tick_s: float = 0.005,
+        max_tick_s: float | None = None,
         share: Share | None = None,
     ) -> None:
         self._signature = signature
@@ -125,7 +125,8 @@ class StepBatcher:
         if not self._running:
             return 0.0
         steps = max(ticket.steps for ticket in tickets)
-        return ride_seconds(steps, len(self._running[0].rides), self._costs.current(), self._max_tick_s)
+        rows, cost = len(self._running[0].rides), self._costs.current()
+        return ride_seconds(steps, rows, cost, longest_tick_s(self._max_tick_s, rows, cost))
 
     def _wake(self) -> None:
         """Turn after the callbacks already due: requests read in the same turn of the loop ride together."""
@@ -174,7 +175,9 @@ class StepBatcher:
     def _chunk(self, rides: list[Ride]) -> int:
         is_awaited = len(self._seats) > 0 or self._queue.work.rows > 0
         left = [ride.left for ride in rides]
-        chunk = chunk_length(left, self._costs.current(), self._max_tick_s, is_awaited=is_awaited)
+        cost = self._costs.current()
+        longest_s = longest_tick_s(self._max_tick_s, len(left), cost)
+        chunk = chunk_length(left, cost, longest_s, is_awaited=is_awaited)
         return min(chunk, max(1, self._limits().max_row_steps // len(rides)))
 
     def _finished(self, tick: Tick, outcome: Outcome) -> None:
