@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from heapq import merge
 from operator import attrgetter
 
 from service.batching.boarding_queue import BoardingQueue
@@ -80,11 +79,10 @@ class Seats:
         return []
 
     def _line(self) -> list[Ride]:
-        self._standing = [ride for ride in self._standing if not self._has_left(ride)]
-        self._standing.sort(key=_place)
+        self._let_off([ride for ride in self._standing if ride.ticket.future.done()])
         line = self._queue.first(_LINES * self._limits().max_rows)
         if self._standing:
-            line = list(merge(self._standing, line, key=_place)) if line else self._standing
+            line = sorted(self._standing + line, key=_place)
         return self._share.ordered(line) if line else line
 
     def _are_in_time(self, rides: list[Ride], now_s: float, *, is_full: bool) -> bool:
@@ -128,10 +126,12 @@ class Seats:
             ride.rest_in(self._slots.take())
             self._slots.write(ride.slot, ride.ticket.states)
 
-    def _has_left(self, ride: Ride) -> bool:
-        if ride.ticket.is_settled and ride.has_own_slot:
-            self._slots.release(ride.slot)
-        return ride.ticket.is_settled
+    def _let_off(self, leaving: list[Ride]) -> None:
+        """Forget those whom nobody waits for any more."""
+        for ride in leaving:
+            if ride.has_own_slot:
+                self._slots.release(ride.slot)
+            self._standing.remove(ride)
 
 
 _place: Callable[[Ride], Place] = attrgetter("place")

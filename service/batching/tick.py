@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,7 +56,7 @@ class TickBuffer:
 
     def _view(self, padded_steps: int, rows: int) -> Array:
         shape = (padded_steps, rows, *self._signature.step_shape)
-        size = int(np.prod(shape))
+        size = math.prod(shape)
         if self._steps.size < size:
             self._steps = np.empty(size, dtype=self._steps.dtype)
         return self._steps[:size].reshape(shape)
