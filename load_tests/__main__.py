@@ -129,20 +129,28 @@ def saves(
 def padding(
     sequences: Annotated[int, typer.Option(min=1, help="Sequences of each trace.")] = 768,
     rounds: Annotated[int, typer.Option(min=1, help="How often all of it is repeated.")] = 5,
-    bundle: Annotated[Path | None, typer.Option(help="A bundle's folder; default: random weights.")] = None,
+    hidden: Annotated[
+        int, typer.Option(min=1, help="Cells of each layer of a model of random weights.")
+    ] = 64,
+    layers: Annotated[int, typer.Option(min=1, help="Its layers.")] = 2,
+    bundle: Annotated[
+        Path | None, typer.Option(help="A bundle's folder, to compare with it instead.")
+    ] = None,
     json: _JsonFile = None,
 ) -> None:
     """The scheduler without HTTP: CPU time per sequence beside other ways of batching."""
     from load_tests.padding.comparison import compare
     from load_tests.padding.report import print_padding
-    from load_tests.padding.two_layer_bundle import write_two_layer_bundle
+    from load_tests.padding.two_layer_bundle import FEATURES
+    from load_tests.untrained_bundle import LstmSize, write_untrained_bundle
 
     machine = this_machine()
     with tempfile.TemporaryDirectory() as scratch:
-        folder = bundle or write_two_layer_bundle(Path(scratch))
+        size = LstmSize(hidden, layers, FEATURES)
+        folder = bundle or write_untrained_bundle(Path(scratch), f"{layers}x{hidden}", size)
         results = uvloop.run(compare(folder, sequences, rounds))
     print_machine(machine)
-    print_padding(rounds, results)
+    print_padding(folder.parent.name, rounds, results)
     if json is not None:
         write_json(json, machine, [asdict(result) for result in results])
 

@@ -19,13 +19,13 @@ _RIVALS = (ALONE, ARRIVAL, ORACLE)
 _SCHEDULER = (WHOLE_AT_ONCE, WHOLE_CLOSED_LOOP, AT_ONCE, CLOSED_LOOP)
 
 
-def print_padding(rounds: int, results: list[TraceResult]) -> None:
+def print_padding(model: str, rounds: int, results: list[TraceResult]) -> None:
     table = figures("trace (mean steps)", *_RIVALS, *_SCHEDULER)
     for result in results:
         costs = (f"{result.cpu_ms[way]:.4f}" for way in (*_RIVALS, *_SCHEDULER))
         table.add_row(f"{result.trace} ({result.mean_steps:.0f})", *costs)
     out.print(table)
-    out.print(f"\nProcess CPU time in ms per sequence; medians of {rounds} alternating rounds.\n")
+    out.print(f"\nModel {model}: process CPU ms per sequence; medians of {rounds} alternating rounds.\n")
     _print_ratios(results)
     _print_efficiency(results)
     off = max(result.largest_difference for result in results)
