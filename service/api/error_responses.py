@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import orjson
 import structlog
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.routing import Match
 
 from service.domain.tracing import RequestTrace
 from service.errors import (
@@ -26,6 +27,8 @@ from service.telemetry.metrics import Metrics
 
 _logger = structlog.get_logger()
 _GONE = "client_gone"
+_METHOD_NOT_ALLOWED = 405
+_METHODS = ("DELETE", "GET", "HEAD", "POST", "PUT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,18 +92,31 @@ class ErrorResponses:
         """FastAPI's own refusals (unknown path, wrong method), in our form."""
         if not isinstance(failure, HTTPException):
             raise failure
-        self._rejected.labels("not_found" if failure.status_code == 404 else "method").inc()
+        if failure.status_code == _METHOD_NOT_ALLOWED:
+            return await self.handle(request, _not_allowed(request))
+        self._rejected.labels("not_found").inc()
         body = _body(str(failure.detail))
         return Response(body, failure.status_code, dict(failure.headers or {}), media_type="application/json")
 
     async def handle(self, request: Request, failure: Exception) -> Response:
         """The same for FastAPI's own routes."""
-        if isinstance(failure, ClientGone):
+        if isinstance(failure, ClientGone | ClientDisconnect):
             self.count_departure()
             return Response()
         answer = self.answer(failure, request.headers.get("x-request-id", ""), request.url.path)
         headers = {name.decode(): value.decode() for name, value in answer.headers}
         return Response(answer.body, answer.status, headers, media_type="application/json")
+
+
+def _not_allowed(request: Request) -> MethodNotAllowed:
+    """Naming what all routes at the path take; FastAPI names what the first of them does."""
+    asked = {name: request.scope.get(name) for name in ("type", "path", "root_path")}
+    allowed = ", ".join(
+        method
+        for method in _METHODS
+        if any(route.matches({**asked, "method": method})[0] is Match.FULL for route in request.app.routes)
+    )
+    return MethodNotAllowed(f"method: {request.method} is not possible here, use {allowed}", allowed)
 
 
 def _refused(trace: RequestTrace | None, reason: str) -> dict[str, str]:

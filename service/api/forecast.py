@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service.api.call import check_media_type, departure_check
-from service.api.forecast_openapi import BODY, RESPONSES
+from service.api.forecast_openapi import BODY, FORECAST, TOLD
 from service.api.future import future_of
 from service.api.json_body import parsed_object, whole_number
 from service.api.own_stream import Terms, own_stream, terms_of
@@ -67,7 +67,7 @@ def forecast_routes(predictor: Predictor, default_timeout_s: float) -> APIRouter
         served = predictor.registry.find(model)
         return _read(served, body, most_steps(served), terms)
 
-    @router.post("/forecast", summary="Forecast further ahead", responses=RESPONSES, openapi_extra=BODY)
+    @router.post("/forecast", summary="Forecast further ahead", responses=FORECAST, openapi_extra=BODY)
     async def forecast(model: str, request: Request) -> Response:
         wish = await wished(model, request, _fitting_one_answer, departure_check(request.receive))
         outputs = [output async for output in _outputs(predictor, wish)]
@@ -75,7 +75,11 @@ def forecast_routes(predictor: Predictor, default_timeout_s: float) -> APIRouter
         return Response(orjson.dumps(answer), media_type="application/json")
 
     @router.post(
-        "/forecast_stream", summary="The same, step by step", responses=RESPONSES, openapi_extra=BODY
+        "/forecast_stream",
+        summary="The same, step by step",
+        response_class=Response,
+        responses=TOLD,
+        openapi_extra=BODY,
     )
     async def forecast_stream(model: str, request: Request) -> Response:
         return await told_as_events(_told(predictor, await wished(model, request, lambda _: _MOST_STEPS)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from service.api.server_sent_events import told_of_events
 from service.domain.priority import DEFAULT, HIGHEST, LOWEST
 from service.sessions.session import LONGEST_ID
 
@@ -18,7 +19,7 @@ _PROPERTIES = {
         "model's configuration, parameters.feedback"
     },
     "session": {
-        "type": "string",
+        "type": ["string", "null"],
         "minLength": 1,
         "maxLength": LONGEST_ID,
         "description": "an open session to go on from; it stays where it is",
@@ -33,7 +34,22 @@ _SCHEMA = {
     "additionalProperties": False,
 }
 BODY = {"requestBody": {"required": True, "content": {"application/json": {"schema": _SCHEMA}}}}
-RESPONSES: Any = {
+_ENDING = {
+    "model_name": {"type": "string"},
+    "model_version": {"type": "string"},
+    "steps": {"type": "integer", "minimum": 1},
+    "unit": {"type": "string"},
+}
+_OUTPUTS = {"outputs": _VALUES | {"description": "[steps, *output]"}}
+_PIECE = {"step": {"type": "integer", "minimum": 1}, "output": _VALUES}
+
+
+def _object(properties: dict[str, Any], *optional: str) -> dict[str, Any]:
+    required = [name for name in properties if name not in optional]
+    return {"type": "object", "properties": properties, "required": required}
+
+
+_RESPONSES: Any = {
     400: {"description": "malformed, or no model whose forecasts are fed back; names the field"},
     404: {"description": "no such model or session"},
     409: {"description": "the model was replaced by another meanwhile"},
@@ -45,3 +61,10 @@ RESPONSES: Any = {
     503: {"description": "loading or draining"},
     504: {"description": "the deadline passed before all was forecast"},
 }
+FORECAST: Any = _RESPONSES | {
+    200: {
+        "description": "the forecasts",
+        "content": {"application/json": {"schema": _object(_ENDING | _OUTPUTS, "unit")}},
+    }
+}
+TOLD: Any = _RESPONSES | {200: told_of_events(_object(_PIECE), _object(_ENDING, "unit"))}

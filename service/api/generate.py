@@ -17,7 +17,7 @@ from service.api.call import check_media_type, departure_check
 from service.api.json_body import parsed_object, whole_number
 from service.api.own_stream import Terms, own_stream, terms_of
 from service.api.predict import ACCEPTED, sequence_array
-from service.api.server_sent_events import told_as_events
+from service.api.server_sent_events import told_as_events, told_of_events
 from service.domain.sampling import Sampling, StopTexts, sampled
 from service.domain.tensors import Array
 from service.errors import InvalidRequest
@@ -52,7 +52,7 @@ def generate_routes(predictor: Predictor, default_timeout_s: float) -> APIRouter
         body = parsed_object(await request.body(), _FIELDS)
         return _read(predictor.registry.find(model), body, terms_of(body, default_timeout_s, is_abandoned))
 
-    @router.post("/generate", summary="Go on with a text", responses=_RESPONSES, openapi_extra=_BODY)
+    @router.post("/generate", summary="Go on with a text", responses=_SAID, openapi_extra=_BODY)
     async def generate(model: str, request: Request) -> Response:
         wish = await wished(model, request, departure_check(request.receive))
         pieces = [piece async for piece in _pieces(predictor, wish)]
@@ -60,7 +60,11 @@ def generate_routes(predictor: Predictor, default_timeout_s: float) -> APIRouter
         return Response(orjson.dumps(pieces[-1] | {"text_output": text}), media_type="application/json")
 
     @router.post(
-        "/generate_stream", summary="The same, as it is said", responses=_RESPONSES, openapi_extra=_BODY
+        "/generate_stream",
+        summary="The same, as it is said",
+        response_class=Response,
+        responses=_TOLD,
+        openapi_extra=_BODY,
     )
     async def generate_stream(model: str, request: Request) -> Response:
         return await told_as_events(_pieces(predictor, await wished(model, request)))
@@ -136,12 +140,29 @@ _RESPONSES: Any = {
     500: {"description": "the engine could not run a step"},
     504: {"description": "the deadline passed before all was said"},
 }
+_ANSWER = {
+    "type": "object",
+    "properties": {
+        "model_name": {"type": "string"},
+        "model_version": {"type": "string"},
+        "text_output": {"type": "string"},
+        "steps": {"type": "integer", "minimum": 1, "description": "symbols said, a stop text's among them"},
+        "finish_reason": {"type": "string", "enum": ["length", "stop"]},
+        "seed": {"type": "integer", "description": "says the same again"},
+    },
+    "required": ["model_name", "model_version", "text_output", "steps", "finish_reason", "seed"],
+}
+_PIECE = {"type": "object", "properties": {"text_output": {"type": "string"}}, "required": ["text_output"]}
+_SAID: Any = _RESPONSES | {
+    200: {"description": "the text", "content": {"application/json": {"schema": _ANSWER}}}
+}
+_TOLD: Any = _RESPONSES | {200: told_of_events(_PIECE, _ANSWER)}
 _TEXT = {"type": "string", "minLength": 1}
 _PROPERTIES = {
     "text_input": _TEXT,
     "steps": {"type": "integer", "minimum": 1, "maximum": _MOST_STEPS, "default": 100},
     "temperature": {"type": "number", "minimum": 0, "maximum": 100, "default": 1},
-    "top_k": {"type": "integer", "minimum": 1, "maximum": 1 << 20},
+    "top_k": {"type": ["integer", "null"], "minimum": 1, "maximum": 1 << 20},
     "stop": {"oneOf": [_TEXT, {"type": "array", "items": _TEXT, "maxItems": _MOST_STOPS}]},
     "seed": {"type": "integer", "minimum": 0, "maximum": (1 << 63) - 1},
     "timeout_ms": {"type": "number", "exclusiveMinimum": 0},

@@ -37,7 +37,10 @@ class PlainConnection(HttpToolsProtocol):
                     return
             else:
                 return
-            self.parser.feed_data(self._head_without_offer())
+            head = self._head_without_offer()
+            # The one that saw the offer reads nothing behind a request that is its connection's last.
+            self.parser = _parser(self)
+            self.parser.feed_data(head)
 
     def _is_taken_up(self, early: memoryview) -> bool:
         """Whether the connection is somebody else's from now on; `early` came behind the offer."""
@@ -50,3 +53,10 @@ class PlainConnection(HttpToolsProtocol):
         version = self.parser.get_http_version().encode()
         fields = b"".join(b"%s: %s\r\n" % field for field in self.headers if field[0] != b"upgrade")
         return b"%s %s HTTP/%s\r\n%s\r\n" % (method, self.url, version, fields)
+
+
+def _parser(connection: PlainConnection) -> httptools.HttpRequestParser:
+    """As uvicorn makes its own."""
+    parser = httptools.HttpRequestParser(connection)
+    parser.set_dangerous_leniencies(lenient_data_after_close=True)
+    return parser

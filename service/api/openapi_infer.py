@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from service.api.examples import infer_example
+from service.api.openapi_refusals import session_refusals
 from service.repository.served_model import ServedModel
+from service.sessions.session import LONGEST_ID
 
 _BYTES = {"type": "string", "format": "binary"}
 _FLAG = {"type": "boolean"}
@@ -42,6 +44,13 @@ _PARAMETERS = {
     "properties": {
         "timeout": {"type": "number", "minimum": 0, "description": "microseconds; 0 means none"},
         "priority": {"type": "integer", "minimum": 0, "description": "1 goes first, 9 last, 0 means 5"},
+        "sequence_id": {
+            "type": ["integer", "string", "null"],
+            "maxLength": LONGEST_ID,
+            "description": "goes on where the last request of this id ended; 0 or none: the request is alone",
+        },
+        "sequence_start": _FLAG | {"description": "the first of its id"},
+        "sequence_end": _FLAG | {"description": "the last of its id"},
         "binary_data_output": _FLAG | {"description": "outputs as bytes, where they do not say themselves"},
     },
 }
@@ -87,7 +96,7 @@ def infer_operation(models: list[ServedModel], refusals: dict[str, Any], has_ver
                 "application/octet-stream": {"schema": _BYTES},
             },
         },
-        "responses": {"200": _answer(), **refusals},
+        "responses": {"200": _answer(), **refusals, **session_refusals()},
     }
 
 

@@ -11,6 +11,7 @@ _REFUSALS = {
     "401": "no API key, an unknown or an expired one, where the server has keys",
     "403": "the key may not do this, or nobody may, as the server is set up",
     "404": "no such model or version",
+    "408": "the header did not come in time",
     "413": "body, sequence or request too large",
     "415": "a content type or encoding that is not read here",
     "429": "the queue is full, or the caller's limit reached; Retry-After says when to come back",
@@ -19,8 +20,17 @@ _REFUSALS = {
     "503": "loading, draining, no healthy engine, or too many connections",
     "504": "the deadline passed before the answer, or the body did not come in time",
 }
+_OF_SESSIONS = {
+    "404": "no such model, version or session",
+    "409": "the session is open already or runs elsewhere, or the step is not the one due",
+    "410": "the session has ended; says why",
+}
 # Of these a route says nothing itself: they are decided before it is asked.
-_ANYWHERE = {"431": _REFUSALS["431"], "500": "an error that nobody foresaw; the server's log has it"}
+_ANYWHERE = {
+    "408": _REFUSALS["408"],
+    "431": _REFUSALS["431"],
+    "500": "an error that nobody foresaw; the server's log has it",
+}
 _FOR_CALLERS = {
     "401": _REFUSALS["401"],
     "403": _REFUSALS["403"],
@@ -40,6 +50,11 @@ _RETRY_AFTER = {
 def inference_refusals() -> dict[str, Any]:
     """Responses by status of a hot route."""
     return {status: _refusal(status, text) for status, text in _REFUSALS.items()}
+
+
+def session_refusals() -> dict[str, Any]:
+    """What is refused beside that of a request that goes on with a session."""
+    return {status: _refusal(status, text) for status, text in _OF_SESSIONS.items()}
 
 
 def document_refusals(paths: dict[str, Any]) -> None:

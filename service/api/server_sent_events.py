@@ -16,14 +16,25 @@ from service.errors import CarouselError
 class ServerSentEvents(StreamingResponse):
     """One event a piece; whoever makes the pieces is told when nobody reads on."""
 
+    media_type = "text/event-stream"
+
     def __init__(self, first: dict[str, Any], others: AsyncGenerator[dict[str, Any]]) -> None:
         self._others, self._events = others, _events(first, others)
-        super().__init__(self._events, media_type="text/event-stream")
+        super().__init__(self._events)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # Both: closing events of which none has been told does not reach what makes them.
         async with aclosing(self._others), aclosing(self._events):
             await super().__call__(scope, receive, send)
+
+
+def told_of_events(piece: dict[str, Any], last: dict[str, Any]) -> dict[str, Any]:
+    """OpenAPI of such an answer, from the schemas of its events' data."""
+    error = {"type": "object", "properties": {"error": {"type": "string"}}, "required": ["error"]}
+    told = {"contentMediaType": "application/json", "contentSchema": {"anyOf": [piece, last, error]}}
+    event = {"type": "object", "properties": {"data": {"type": "string", **told}}, "required": ["data"]}
+    content = {ServerSentEvents.media_type: {"itemSchema": event}}
+    return {"description": "server-sent events; `error` where what follows failed", "content": content}
 
 
 async def told_as_events(pieces: AsyncGenerator[dict[str, Any]]) -> ServerSentEvents:

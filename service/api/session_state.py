@@ -9,7 +9,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from service.api.call import check_media_type
-from service.api.sessions import RESPONSES, told
+from service.api.sessions import told
+from service.api.sessions_openapi import RESPONSES, SESSION, answered
 from service.errors import InvalidRequest
 from service.predictor import Predictor
 from service.sessions.client_state import state_in, state_out
@@ -22,8 +23,8 @@ _TAKEN: Any = RESPONSES | {
     200: {"description": "the state, sealed where there is a key", "content": _CONTENT}
 }
 _BROUGHT: Any = RESPONSES | {
-    200: {"description": "the session that was open has been replaced"},
-    201: {"description": "the session is open and goes on where the state stands"},
+    200: answered("the session that was open has been replaced", SESSION),
+    201: answered("the session is open and goes on where the state stands", SESSION),
     403: {"description": "not sealed by this server's keys, or changed; or the key may not bring state"},
     409: {"description": "the session is open already, or the state is another model's"},
     410: {"description": "the state has been carried past its expiry"},

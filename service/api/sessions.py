@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 from fastapi import APIRouter
@@ -12,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 from service.api.call import Call, check_media_type, departure_check
 from service.api.json_body import parsed_object, positive_number
 from service.api.predict import FIELDS, prediction_request, worded
+from service.api.sessions_openapi import DELETED, FOUND, NAMED_BY_A_PATH, OPENED, STEPPED, STEPS, opens
 from service.domain.inference import InferResult, StreamStep
 from service.domain.sequences import checked_sequence, named
 from service.domain.signature import Signature
@@ -23,47 +26,37 @@ from service.sessions.sessions import Sessions
 
 _OPENING = frozenset({"id", "rows", "idle_s", "ttl_s"})
 _JSON = (b"application/json",)
-RESPONSES: Any = {
-    400: {"description": "malformed; names the field"},
-    404: {"description": "no such model, version or session"},
-    409: {"description": "the session is open already or runs elsewhere, or the step is not the one due"},
-    410: {"description": "the session has ended; says why"},
-    413: {"description": "the body is too large"},
-    415: {"description": "a content type that is not read here"},
-    429: {"description": "no room; Retry-After says when to come back"},
-    500: {"description": "the engine could not run this step; the session is where it was"},
-    503: {
-        "description": "loading or draining, or the store of sessions is away; the session is where it was"
-    },
-    504: {"description": "the deadline passed; the session is where it was"},
-}
 
 
 def session_routes(predictor: Predictor, max_rows: int) -> APIRouter:
     """/v2/models/{model}/sessions and below."""
     router = APIRouter(prefix="/v2/models/{model}/sessions", tags=["Sessions"])
 
-    @router.post("", summary="Open a session", status_code=201, responses=RESPONSES, openapi_extra=_OPENS)
+    @router.post(
+        "", summary="Open a session", status_code=201, responses=OPENED, openapi_extra=opens(max_rows)
+    )
     async def opened(model: str, request: Request) -> Response:
         session_id, rows, idle_s, ttl_s = opening_terms(await _body(request, _OPENING), max_rows)
+        if session_id is not None:
+            _check_path_can_name(session_id)
         sessions = await predictor.sessions_for(model, session_id)
         session = sessions.open(session_id, rows, idle_s, ttl_s)
         await predictor.kept(sessions, session)
-        location = {"location": f"{request.url.path}/{session.id}"}
+        location = {"location": f"{request.url.path}/{quote(session.id, safe='')}"}
         return JSONResponse(told(sessions, session), 201, location)
 
-    @router.get("/{session}", summary="How far a session has come", responses=RESPONSES)
+    @router.get("/{session}", summary="How far a session has come", responses=FOUND)
     async def looked(model: str, session: str) -> dict[str, Any]:
         return told(*await predictor.session(model, session))
 
-    @router.delete("/{session}", summary="Close a session", status_code=204, responses=RESPONSES)
+    @router.delete("/{session}", summary="Close a session", status_code=204, responses=DELETED)
     async def closed(model: str, session: str) -> Response:
         sessions, found = await predictor.session(model, session)
         sessions.close(found.id)
         await predictor.ended(sessions, found.id)
         return Response(status_code=204)
 
-    @router.post("/{session}/steps", summary="The next steps", responses=RESPONSES, openapi_extra=_STEPS)
+    @router.post("/{session}/steps", summary="The next steps", responses=STEPPED, openapi_extra=STEPS)
     async def stepped(model: str, session: str, request: Request) -> Response:
         headers = dict(request.scope["headers"])
         check_media_type(headers, _JSON)
@@ -117,6 +110,11 @@ def told(sessions: Sessions, session: Session) -> dict[str, Any]:
     }
 
 
+def _check_path_can_name(identity: str) -> None:
+    if not re.fullmatch(NAMED_BY_A_PATH, identity):
+        raise InvalidRequest("id: expected a name that a path can have: no '/' in it, and not '.' or '..'")
+
+
 def _check_sent_again(sequences: list[Array], result: InferResult, signature: Signature) -> None:
     """Words are about what was sent, which nobody has looked at where its number had been answered."""
     for (field, values), output in zip(named(sequences), result.outputs, strict=True):
@@ -132,32 +130,3 @@ async def _body(request: Request, fields: frozenset[str]) -> dict[str, Any]:
     check_media_type(dict(request.scope["headers"]), _JSON)
     body = await request.body()
     return parsed_object(body, fields) if body else {}
-
-
-def _with_body(required: bool, properties: dict[str, Any]) -> dict[str, Any]:
-    schema = {"type": "object", "properties": properties, "additionalProperties": False}
-    return {"requestBody": {"required": required, "content": {"application/json": {"schema": schema}}}}
-
-
-_SECONDS = {"type": "number", "exclusiveMinimum": 0, "description": "seconds; at most the server's own"}
-_WHOLE = {"type": "integer", "minimum": 1}
-_OPENS = _with_body(
-    required=False,
-    properties={
-        "id": {"type": "string", "minLength": 1, "maxLength": LONGEST_ID},
-        "rows": _WHOLE | {"description": "sequences that go on side by side"},
-        "idle_s": _SECONDS,
-        "ttl_s": _SECONDS,
-    },
-)
-_STEPS = _with_body(
-    required=True,
-    properties={
-        "sequence": {"description": "as for /predict: any number of steps"},
-        "sequences": {"type": "array", "items": {}, "description": "one for each row of the session"},
-        "step": _WHOLE | {"description": "counts from 1; a number sent again gets its answer again"},
-        "timeout_ms": {"type": "number", "exclusiveMinimum": 0},
-        "priority": {"type": "integer", "minimum": 1, "maximum": 9},
-        "include_outputs": {"type": "boolean"},
-    },
-)

@@ -8,6 +8,9 @@ import numpy as np
 
 from service.domain.tensors import Array
 
+# Below it logits are infinite, and long before it nothing but the likeliest has a chance.
+_COLDEST = 1e-300
+
 
 class Sampling(NamedTuple):
     """`temperature` 0 always takes the likeliest; `top_k` leaves only so many to choose from, None all."""
@@ -18,7 +21,7 @@ class Sampling(NamedTuple):
 
 def sampled(probabilities: Array, sampling: Sampling, random: np.random.Generator) -> int:
     """A symbol's index, drawn from `probabilities [symbols]`."""
-    if sampling.temperature == 0:
+    if sampling.temperature < _COLDEST:
         return int(probabilities.argmax())
     # What was rounded to nothing stays possible in principle, and its logarithm a number.
     logits = np.log(np.maximum(probabilities.astype(np.float64), 1e-30)) / sampling.temperature

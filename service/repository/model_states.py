@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -37,7 +37,8 @@ class IndexEntry(NamedTuple):
 class ModelStates:
     """Versions that are on their way in or out, that could not be loaded, or that were put away."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_change: Callable[[], None]) -> None:
+        self._on_change = on_change
         self._told: dict[str, dict[str, Told]] = {}
 
     def of(self, name: str) -> dict[str, Told]:
@@ -46,12 +47,14 @@ class ModelStates:
 
     def tell(self, name: str, version: str, state: State, reason: str = "") -> None:
         self._told.setdefault(name, {})[version] = Told(state, reason)
+        self._on_change()
 
     def forget(self, name: str, version: str) -> None:
         versions = self._told.get(name, {})
         versions.pop(version, None)
         if not versions:
             self._told.pop(name, None)
+        self._on_change()
 
     def __iter__(self) -> Iterator[IndexEntry]:
         for name, versions in self._told.items():

@@ -19,8 +19,10 @@ class Registry:
         self._versions: dict[str, dict[str, ServedModel]] = {}
         self._latest: dict[str, ServedModel] = {}
         self._policies: dict[str, VersionPolicy] = {}
-        self.states = ModelStates()
+        self.states = ModelStates(self._wake)
         self.changes = 0
+        self.next_change = asyncio.Event()
+        """Set once anything has changed since it was read here, also what is told of a version's state."""
 
     def add(self, model: ServedModel) -> None:
         name = model.manifest.name
@@ -40,6 +42,7 @@ class Registry:
         else:
             self._latest.pop(name, None)
             self._policies.pop(name)
+        self._wake()
         return [model for model in before.values() if versions.get(model.manifest.version) is not model]
 
     def add_failure(self, name: str, version: str, reason: str) -> None:
@@ -108,6 +111,10 @@ class Registry:
         if told.state is State.UNAVAILABLE:
             raise Unavailable(f"model: {name}/{version} could not be loaded: {told.reason}")
         raise Unavailable(f"model: {name}/{version} is {told.state.lower()}")
+
+    def _wake(self) -> None:
+        self.next_change.set()
+        self.next_change = asyncio.Event()
 
     async def close(self) -> None:
         """Close every version, each after finishing what it accepted."""

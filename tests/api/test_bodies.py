@@ -47,12 +47,27 @@ async def test_a_body_in_many_small_pieces_is_read_whole():
         assert (await connection.reply()).status == 200
 
 
-@pytest.mark.parametrize("path", [b"/predict/sums", b"/v2/repository/index", b"/v2/logging"])
+SENT_TO = [
+    b"POST /predict/sums",
+    b"POST /v2/repository/index",
+    b"POST /v2/logging",
+    b"POST /v2/models/running/sessions",
+    b"POST /v2/models/running/sessions/talk/steps",
+    b"PUT /v2/models/running/sessions/talk/state",
+    b"POST /v2/models/letters/generate",
+    b"POST /v2/models/letters/generate_stream",
+    b"POST /v2/models/sums/forecast",
+    b"POST /v2/models/sums/forecast_stream",
+]
+
+
+@pytest.mark.parametrize("route", SENT_TO)
 @on_a_loop
-async def test_a_client_that_leaves_before_its_body_is_whole_is_no_fault_of_the_server(path):
+async def test_a_client_that_leaves_before_its_body_is_whole_is_no_fault_of_the_server(route):
     async with LiveServer() as server:
         connection = await server.connect()
-        await connection.send(b"POST %s HTTP/1.1\r\nHost: carousel\r\nContent-Length: 22\r\n\r\n{" % path)
+        kind = b"" if route.startswith(b"POST") else b"Content-Type: application/octet-stream\r\n"
+        await connection.send(b"%s HTTP/1.1\r\n%sContent-Length: 22\r\n\r\n{" % (route, kind))
         await server.until(lambda: server._server.server_state.tasks)
         await connection.leave()
         await server.until(lambda: server.memory.metric("rejected_total", reason="client_gone"))

@@ -48,6 +48,44 @@ async def test_a_stream_over_rest_from_its_opening_to_its_end():
         assert server.metric("sessions_closed_total", reason="closed", **labels) == 1
 
 
+@pytest.mark.parametrize(
+    "identity", ["a b", "¹é", "\U00054231", "x\r\nSet-Cookie: y", "50%2F50?#", "...", "a\n"]
+)
+@on_a_loop
+async def test_the_location_of_an_opened_session_leads_to_it_whatever_its_id(identity):
+    async with MemoryServer() as server:
+        opened = await server.client.post(SESSIONS, json={"id": identity})
+        assert opened.status_code == 201
+        path = opened.headers["location"]
+        found = await server.client.get(path)
+        assert (found.status_code, found.json()["session"]) == (200, identity)
+        stepped = await server.client.post(f"{path}/steps", json={"sequence": [[1, 2]]})
+        assert (stepped.status_code, stepped.json()["session"]) == (200, identity)
+        assert (await server.client.delete(path)).status_code == 204
+
+
+@pytest.mark.parametrize("identity", ["a/b", "/", ".", ".."])
+@on_a_loop
+async def test_an_id_that_no_path_can_name_opens_nothing(identity):
+    async with MemoryServer() as server:
+        refused = await server.client.post(SESSIONS, json={"id": identity})
+        assert (refused.status_code, refused.json()["error"].split(":")[0]) == (400, "id")
+        assert server.metric("sessions_active", model="running", version="1") == 0
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [("", "POST"), ("/talk", "DELETE, GET"), ("/talk/state", "GET, PUT"), ("/talk/steps", "POST")],
+)
+@on_a_loop
+async def test_another_method_is_told_all_that_there_are(path, allowed):
+    async with MemoryServer() as server:
+        refused = await server.client.patch(SESSIONS + path)
+        assert (refused.status_code, refused.headers["allow"]) == (405, allowed)
+        assert refused.json()["error"] == f"method: PATCH is not possible here, use {allowed}"
+        assert server.metric("rejected_total", reason="method") == 1
+
+
 @pytest.mark.parametrize("identity", ["talk", 77])
 @on_a_loop
 async def test_sequence_parameters_go_on_where_the_last_request_ended(identity):
@@ -65,6 +103,24 @@ async def test_sequence_parameters_go_on_where_the_last_request_ended(identity):
             "/v2/models/running/infer", json=infer(WHOLE[:1], sequence_id=identity)
         )
         assert (late.status_code, "has ended" in late.json()["error"]) == (410, True)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "field"),
+    [
+        ({"sequence_id": []}, "sequence_id"),
+        ({"sequence_id": False}, "sequence_id"),
+        ({"sequence_id": 0.0}, "sequence_id"),
+        ({"sequence_start": 1}, "sequence_start"),
+        ({"sequence_id": 0, "sequence_end": "yes"}, "sequence_end"),
+    ],
+)
+@on_a_loop
+async def test_a_sequence_parameter_of_another_type_is_refused_though_it_may_say_none(parameters, field):
+    async with MemoryServer() as server:
+        refused = await server.client.post("/v2/models/running/infer", json=infer(WHOLE[:1], **parameters))
+        assert refused.status_code == 400, refused.text
+        assert refused.json()["error"].startswith(f"parameters.{field}: expected")
 
 
 @on_a_loop

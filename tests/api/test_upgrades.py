@@ -37,6 +37,34 @@ async def test_a_pipeline_of_offers_is_answered_in_order():
         assert [b"predictions" in reply.body for reply in replies] == [True, False, True, True, False]
 
 
+LAST = [
+    b"HTTP/1.0\r\nConnection: Upgrade",
+    b"HTTP/1.0\r\nConnection: close, Upgrade",
+    b"HTTP/1.1\r\nConnection: close, Upgrade",
+]
+SOCKET = b"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+
+
+@pytest.mark.parametrize("head", LAST)
+@pytest.mark.parametrize(("path", "status"), [(b"/v2/models/sums/stream", 426), (b"/v2/health/live", 200)])
+@on_a_loop
+async def test_an_offer_in_a_connections_last_request_is_answered_at_once(path, status, head):
+    offer = SOCKET if head.startswith(b"HTTP/1.0") else b"Upgrade: h2c\r\n"
+    async with LiveServer() as server:
+        connection = await server.connect()
+        await connection.send(b"GET %s %s\r\n%s\r\n" % (path, head, offer))
+        reply = await connection.reply()
+        assert (reply.status, reply.headers["connection"]) == (status, "close")
+        assert await connection.is_closed_by_server()
+
+
+@on_a_loop
+async def test_a_body_behind_an_offer_in_http_1_0_is_read():
+    offer = b" HTTP/1.0\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n"
+    async with LiveServer() as server:
+        assert (await server.ask(request().replace(b" HTTP/1.1\r\n", offer))).status == 200
+
+
 @on_a_loop
 async def test_an_offer_over_the_header_limit_is_refused_as_any_other_and_connect_is_not_served():
     async with LiveServer(max_headers=3) as server:

@@ -31,7 +31,7 @@ def server() -> Iterator[Addresses]:
     with CarouselProcess(
         ROOT / "models",
         longest_life_s=_LONGEST_LIFE_S,
-        models="vowels,digits",
+        models="vowels,digits,moby,traffic",
         model_control="open",
         engines="",
     ) as process:

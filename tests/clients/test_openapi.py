@@ -11,7 +11,7 @@ CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
 
 def test_no_route_answers_otherwise_than_its_schema_says(server, tmp_path):
     schemathesis = Path(sys.executable).with_name("schemathesis")
-    options = ["--phases", "examples,fuzzing", "--max-examples", "3", "--seed", "1"]
+    options = ["--phases", "examples,fuzzing,stateful", "--max-examples", "3", "--seed", "1"]
     run = subprocess.run(
         [schemathesis, "--config-file", CONFIGURATION, "run", *options, f"http://{server.http}/openapi.json"],
         capture_output=True,

@@ -21,6 +21,11 @@ def test_without_temperature_it_is_always_the_likeliest():
     assert share_of(Sampling(temperature=0.0)).tolist() == [0, 1, 0, 0]
 
 
+@pytest.mark.parametrize("temperature", [5e-324, 1e-305, 1e-300, 1e-9])
+def test_next_to_no_temperature_is_as_none(temperature):
+    assert share_of(Sampling(temperature), draws=20).tolist() == [0, 1, 0, 0]
+
+
 @pytest.mark.parametrize(
     ("sampling", "due"),
     [

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+
 import grpc
 import numpy as np
 import pytest
+from grpc._cython.cygrpc import ExecuteBatchError
 from grpc_door import GrpcDoor, infer_fields, question
 from on_a_loop import on_a_loop
 
@@ -62,6 +65,16 @@ async def test_a_call_that_is_cancelled_costs_no_compute_and_harms_no_neighbour(
         assert await stays
         assert (await running).status_code == 200
         assert door.memory.backends["sums"].names[1:] == [[7.0]]
+
+
+@pytest.mark.parametrize(
+    ("failure", "lines"), [(ExecuteBatchError("execute_batch"), 0), (ValueError("odd"), 1)]
+)
+@on_a_loop
+async def test_an_answer_that_finds_nobody_is_no_error_in_the_log(failure, lines, caplog):
+    async with GrpcDoor():
+        logging.getLogger("grpc._cython.cygrpc").error("raised in core", exc_info=failure)
+        assert len(caplog.records) == lines
 
 
 @pytest.mark.parametrize(("given", "comes_back"), [("mine-7", True), ("x" * 200, False)])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import grpc
 import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
@@ -12,7 +14,9 @@ from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest
 from grpc_reflection.v1alpha.reflection_pb2_grpc import ServerReflectionStub
 from on_a_loop import on_a_loop
 
+from service.api.grpc import health
 from service.api.grpc.messages import SERVICE
+from service.repository.model_states import UNLOADED, State
 
 SERVING, NOT_SERVING = HealthCheckResponse.SERVING, HealthCheckResponse.NOT_SERVING
 
@@ -66,6 +70,70 @@ async def test_who_watches_the_health_is_told_when_the_server_drains():
         door.memory.carousel.drain()
         door.server.drain()
         assert (await watched.read()).status == NOT_SERVING
+
+
+@on_a_loop
+async def test_who_watches_a_model_is_told_of_its_unload_and_its_load_and_of_no_other():
+    async with GrpcDoor() as door:
+        registry = door.memory.carousel.registry
+        (model,) = registry.serving("sums").values()
+        watched = HealthStub(door.channel).Watch(HealthCheckRequest(service="sums"))
+        other = HealthStub(door.channel).Watch(HealthCheckRequest(service="letters"))
+        assert (await watched.read()).status == (await other.read()).status == SERVING
+        registry.replace("sums", [model])
+        registry.replace("sums", [])
+        registry.states.tell("sums", "1", State.UNLOADING)
+        assert (await watched.read()).status == NOT_SERVING
+        registry.states.tell("sums", "1", State.UNAVAILABLE, UNLOADED)
+        assert (await watched.read()).status == HealthCheckResponse.SERVICE_UNKNOWN
+        registry.states.tell("sums", "1", State.LOADING)
+        assert (await watched.read()).status == NOT_SERVING
+        registry.states.forget("sums", "1")
+        registry.replace("sums", [model])
+        assert (await watched.read()).status == SERVING
+        door.server.drain()
+        for watch in (watched, other):
+            assert (await watch.read()).status == NOT_SERVING
+            assert await watch.read() is grpc.aio.EOF
+
+
+@on_a_loop
+async def test_who_watches_what_nobody_knows_is_told_once_it_is_there():
+    async with GrpcDoor() as door:
+        registry = door.memory.carousel.registry
+        (model,) = registry.serving("sums").values()
+        registry.replace("sums", [])
+        watched = HealthStub(door.channel).Watch(HealthCheckRequest(service="sums"))
+        assert (await watched.read()).status == HealthCheckResponse.SERVICE_UNKNOWN
+        registry.add(model)
+        assert (await watched.read()).status == SERVING
+
+
+@on_a_loop
+async def test_who_watches_is_told_of_an_engine_that_fails_and_of_its_recovery(monkeypatch):
+    monkeypatch.setattr(health, "LOOK_S", 0.001)
+    async with GrpcDoor() as door:
+        watched = HealthStub(door.channel).Watch(HealthCheckRequest(service="sums"))
+        assert (await watched.read()).status == SERVING
+        door.memory.backends["sums"].fails_on = {0.0}
+        door.memory.clock.skipped_s = 60.0
+        assert (await watched.read()).status == NOT_SERVING
+        door.memory.backends["sums"].fails_on = set()
+        assert (await watched.read()).status == SERVING
+
+
+@on_a_loop
+async def test_watches_that_are_given_up_leave_nothing_behind():
+    async with GrpcDoor() as door:
+        await door.ask("ServerLive")
+        before = len(asyncio.all_tasks())
+        watches = [HealthStub(door.channel).Watch(HealthCheckRequest(service="sums")) for _ in range(20)]
+        for watch in watches:
+            assert (await watch.read()).status == SERVING
+        assert len(asyncio.all_tasks()) > before + len(watches)
+        for watch in watches:
+            watch.cancel()
+        await door.until(lambda: len(asyncio.all_tasks()) <= before)
 
 
 @on_a_loop

@@ -50,7 +50,8 @@ async def test_nothing_is_documented_that_cannot_be():
         operations = [operation for route in paths.values() for operation in route.values()]
         given = [given for operation in operations for given in operation.get("parameters", [])]
         assert {one["in"] for one in given} == {"path", "header", "query"}
-        assert {one["name"] for one in given if one["in"] == "query"} == {"replace"}
+        opening = {"session", "rows", "idle_s", "ttl_s", "resumable", "resume"}
+        assert {one["name"] for one in given if one["in"] == "query"} == {"replace"} | opening
         assert not [operation for operation in operations if "422" in operation["responses"]]
 
 
@@ -65,9 +66,36 @@ async def test_every_route_says_how_it_may_refuse_and_in_what_form():
                 }
                 takes_a_key = not path.startswith("/v2/health/")
                 assert ({"401", "403", "429", "503"} <= set(refusals)) == takes_a_key
-                assert {"431", "500"} <= set(refusals)
+                assert {"408", "431", "500"} <= set(refusals)
                 assert all("error" in str(said["content"]) for said in refusals.values())
                 assert "429" not in refusals or "Retry-After" in refusals["429"]["headers"]
+
+
+@on_a_loop
+async def test_answers_in_events_are_documented_by_event_and_as_nothing_else():
+    async with MemoryServer() as server:
+        paths = (await server.client.get("/openapi.json")).json()["paths"]
+        for route in ("generate", "forecast"):
+            whole = paths[f"/v2/models/{{model}}/{route}"]["post"]["responses"]["200"]["content"]
+            told = paths[f"/v2/models/{{model}}/{route}_stream"]["post"]["responses"]["200"]["content"]
+            assert (set(whole), set(told)) == ({"application/json"}, {"text/event-stream"})
+            event = told["text/event-stream"]["itemSchema"]["properties"]["data"]
+            piece, last, error = (set(kind["required"]) for kind in event["contentSchema"]["anyOf"])
+            assert {"model_name", "model_version", "steps"} <= last
+            assert (piece & last, error) == ({"text_output"} & piece, {"error"})
+
+
+@on_a_loop
+async def test_what_sessions_answer_is_documented_to_the_field():
+    async with MemoryServer() as server:
+        paths = (await server.client.get("/openapi.json")).json()["paths"]
+        opened = await server.client.post("/v2/models/running/sessions", json={"id": "talk"})
+        said = paths["/v2/models/{model}/sessions"]["post"]["responses"]["201"]
+        assert "Location" in said["headers"]
+        assert set(said["content"]["application/json"]["schema"]["required"]) == set(opened.json())
+        body = paths["/v2/models/{model}/sessions"]["post"]["requestBody"]["content"]["application/json"]
+        most_rows = server.carousel.settings.max_request_rows
+        assert body["schema"]["properties"]["rows"]["maximum"] == most_rows
 
 
 @on_a_loop

@@ -16,11 +16,13 @@ from service.api.grpc.calls import call_id
 from service.api.grpc.doorkeeper import metadata_key
 from service.api.grpc.messages import SERVICE
 from service.api.grpc.refusals import Refusals
-from service.errors import CarouselError
+from service.errors import CarouselError, NotFound
 from service.repository.readiness import faults
 from service.repository.registry import Registry
 
 _EVERYBODYS = ("", SERVICE)
+# A canary that was late once must not keep a balancer away for ever.
+LOOK_S = 5.0
 
 
 class Health(HealthServicer):  # type: ignore[misc]
@@ -37,11 +39,11 @@ class Health(HealthServicer):  # type: ignore[misc]
         self._refusals = refusals
         self._registry = registry
         self._is_ready = is_ready
-        self._is_draining = asyncio.Event()
+        self._draining = asyncio.Event()
 
     def drain(self) -> None:
         """Tell those who watch."""
-        self._is_draining.set()
+        self._draining.set()
 
     async def Check(self, request: Any, context: Any) -> Any:  # noqa: N802 - the protocol's name
         await self._check_caller(request.service, context)
@@ -51,13 +53,22 @@ class Health(HealthServicer):  # type: ignore[misc]
         return HealthCheckResponse(status=status)
 
     async def Watch(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802 - the protocol's name
-        """What is so now, and that it is no more once the server drains."""
+        """What is so now and whenever that changes, until the server drains.
+
+        Loads and unloads are told at once, what only asking an engine can tell within `LOOK_S`.
+        """
         await self._check_caller(request.service, context)
-        status = await self._status(request.service)
-        yield HealthCheckResponse(status=status)
-        await self._is_draining.wait()
-        if status == HealthCheckResponse.SERVING:
-            yield HealthCheckResponse(status=HealthCheckResponse.NOT_SERVING)
+        told = None
+        while True:
+            # Read before the status, so that what changes meanwhile is not missed.
+            change, is_last = self._registry.next_change, self._draining.is_set()
+            status = await self._status(request.service)
+            if status != told:
+                yield HealthCheckResponse(status=status)
+                told = status
+            if is_last:
+                return
+            await _either(change, self._draining)
 
     async def _check_caller(self, service: str, context: Any) -> None:
         if self._admission is None or service in _EVERYBODYS:
@@ -74,7 +85,19 @@ class Health(HealthServicer):  # type: ignore[misc]
         else:
             try:
                 models = [self._registry.find(service)]
-            except CarouselError:
+            except NotFound:
                 return HealthCheckResponse.SERVICE_UNKNOWN
-        is_serving = self._is_ready() and not await faults(models)
+            except CarouselError:
+                return HealthCheckResponse.NOT_SERVING
+        is_serving = not self._draining.is_set() and self._is_ready() and not await faults(models)
         return HealthCheckResponse.SERVING if is_serving else HealthCheckResponse.NOT_SERVING
+
+
+async def _either(*events: asyncio.Event) -> None:
+    """Wait for the first of them, `LOOK_S` at most."""
+    waits = [asyncio.create_task(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waits, timeout=LOOK_S, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()

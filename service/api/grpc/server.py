@@ -14,6 +14,7 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2
 from service.admission.admission import Admission
 from service.api.error_responses import ErrorResponses
 from service.api.grpc.calls import Answer, Calls
+from service.api.grpc.departed_callers import leave_out_departed_callers
 from service.api.grpc.doorkeeper import Doorkeeper
 from service.api.grpc.health import Health
 from service.api.grpc.in_flight import InFlight
@@ -57,6 +58,7 @@ class GrpcServer:
         inference = Inference(predictor)
         self._streams = Streams(inference, refusals, self._in_flight, admission, tracing)
         self._health = Health(predictor.registry, is_ready, admission, refusals)
+        leave_out_departed_callers()
         self._server = grpc.aio.server(options=_options(settings))
         calls = Calls(refusals, self._in_flight, admission)
         questions = Questions(predictor.registry, is_ready, settings.max_request_rows)

@@ -10,9 +10,7 @@ from starlette.requests import Request
 from service.api.call import BodyLimits, read_body
 from service.api.json_body import parsed_object
 from service.api.open_inference.log_settings import NAMES, LogSettings, change_log_settings, log_settings
-from service.errors import MethodNotAllowed
 
-_OTHERS = ["DELETE", "HEAD", "OPTIONS", "PATCH", "PUT", "TRACE"]
 _LIMITS = BodyLimits(max_bytes=4096, timeout_s=5.0)
 _MALFORMED: Any = {
     400: {"description": "malformed, or not to be changed; names the field"},
@@ -60,10 +58,5 @@ def log_routes() -> APIRouter:
     async def change(request: Request) -> LogSettings:
         body = await read_body(dict(request.scope["headers"]), request.receive, _LIMITS)
         return change_log_settings(parsed_object(body, NAMES))
-
-    # For another method Starlette names only what the first of two routes answers to.
-    @router.api_route("/logging", methods=_OTHERS, include_in_schema=False)
-    async def other() -> None:
-        raise MethodNotAllowed("method: expected GET or POST", allowed="GET, POST")
 
     return router

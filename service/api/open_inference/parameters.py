@@ -75,14 +75,14 @@ def _priority(priority: Any) -> int:
 def _stream(parameters: Mapping[str, Any]) -> StreamStep | None:
     """The session of `sequence_id`, a string or a number; 0 and "" are the protocol's way to say none."""
     given = parameters.get("sequence_id")
-    if not given:
+    starts, ends = (_flag(parameters, name) for name in ("sequence_start", "sequence_end"))
+    if given is None:
         return None
     if isinstance(given, bool) or not isinstance(given, str | int) or len(str(given)) > LONGEST_ID:
         raise InvalidRequest(
             f"parameters.sequence_id: expected a whole number or at most {LONGEST_ID} characters"
         )
-    starts, ends = (_flag(parameters, name) for name in ("sequence_start", "sequence_end"))
-    return StreamStep(str(given), None, starts, ends)
+    return StreamStep(str(given), None, starts, ends) if given else None
 
 
 def _flag(parameters: Mapping[str, Any], name: str) -> bool:
