@@ -41,7 +41,7 @@ async def test_the_caller_s_deadline_is_the_request_s():
 async def test_a_timeout_among_the_parameters_is_sooner_than_the_deadline(field):
     async with GrpcDoor() as door:
         neighbour = await door.memory.hold()
-        fields = infer_fields(np.ones((1, 1, 2), np.float32)) | {"parameters": {"timeout": {field: 500}}}
+        fields = infer_fields(np.ones((1, 1, 2), np.float32)) | {"parameters": {"timeout": {field: 20_000}}}
         refusal = await door.refusal("ModelInfer", ModelInferRequest(**fields).SerializeToString())
         assert refusal.code() is grpc.StatusCode.DEADLINE_EXCEEDED
         assert "deadline" in refusal.details()
