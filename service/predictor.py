@@ -206,8 +206,9 @@ async def _answers(tickets: list[Ticket]) -> list[RowResult]:
     try:
         return [await ticket.future for ticket in tickets]
     except BaseException:
-        for ticket in tickets:
-            ticket.abandon()
+        # Whoever keeps the failure keeps these frames, but no row on a device that another was answered with.
+        while tickets:
+            tickets.pop().abandon()
         raise
 
 

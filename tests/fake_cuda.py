@@ -1,8 +1,9 @@
 """A CUDA that moves real bytes, as late as it may: nothing happens before somebody waits for it.
 
-With a seed it runs queued work at random moments instead. Fresh memory is full of ones (NaN as float32).
-What a program must not do (use freed memory, free what is in use, copy from pageable memory) is an
-AssertionError; what may go wrong on a real device is raised where a test says so.
+With a seed it runs queued work at random moments instead. Fresh memory is poisoned, and so is host memory
+to which a copy is on its way. What a program must not do (use freed memory, free what is in use, copy from
+pageable memory, write to host memory that is being copied, leave the order of two uses to chance) is an
+AssertionError and noted in `rules`; what may go wrong on a real device is raised where a test says so.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from itertools import count
 
 import numpy as np
 from fake_memory import FakeMemory
+from fake_rows import RowMoves
+from fake_rules import Rules
 from fake_streams import FakeStreams, Work
 
 from service.backends.cuda import (
@@ -40,9 +43,10 @@ class FakeCuda:
         self.room: int | None = None
         self.lost: CudaContextLost | None = None
         self.calls: Counter[str] = Counter()
-        self.memory = FakeMemory()
-        self.host = FakeMemory()
-        self.streams = FakeStreams(seed)
+        self.rules = Rules()
+        self.memory = FakeMemory(self.rules)
+        self.host = FakeMemory(self.rules)
+        self.streams = FakeStreams(self.rules, seed)
         self._handles = count(1)
         self._graphs: dict[Graph, list[Work]] = {}
 
@@ -52,9 +56,12 @@ class FakeCuda:
         made |= {"streams": self.streams.queues, "events": self.streams.events}
         return {name: len(kind) for name, kind in made.items() if len(kind)}
 
-    def enqueue(self, stream: Stream, run: Callable[[], None], touches: Iterable[int] = ()) -> None:
-        """Queue work, as a kernel launch does; `touches` says where the memory begins that it uses."""
-        self.streams.enqueue(stream, Work(run, frozenset(touches)))
+    def enqueue(
+        self, stream: Stream, run: Callable[[], None], reads: Iterable[int] = (), writes: Iterable[int] = ()
+    ) -> None:
+        """Queue work, as a kernel launch does, that uses the device's memory at these addresses."""
+        blocks = (frozenset(map(self.memory.block, places)) for places in (reads, writes))
+        self.streams.enqueue(stream, Work(run, *blocks))
 
     def is_capturing(self, stream: Stream) -> bool:
         return self.streams.queues[stream].captured is not None
@@ -70,7 +77,7 @@ class FakeCuda:
 
     def free(self, pointer: DevicePointer) -> None:
         self._call("free", during_capture=False)
-        self._assert_idle(pointer)
+        self._must_be_idle(pointer)
         self.memory.free(pointer)
 
     def pinned(self, size: int) -> Array:
@@ -79,7 +86,7 @@ class FakeCuda:
 
     def free_pinned(self, buffer: Array) -> None:
         self._call("free_pinned", during_capture=False)
-        self._assert_idle(buffer.ctypes.data)
+        self._must_be_idle(buffer.ctypes.data)
         self.host.free(buffer.ctypes.data)
 
     def create_stream(self) -> Stream:
@@ -92,15 +99,36 @@ class FakeCuda:
 
     def copy_in(self, target: DevicePointer, source: Array, stream: Stream) -> None:
         self._call("copy_in")
-        self._copy(self.memory, target, self.host, source.ctypes.data, _size(source), stream)
+        address, size = source.ctypes.data, self._size(source)
+        due = self.host.view(address, size).copy()
+
+        def run() -> None:
+            found = self.host.view(address, size)
+            self.rules.must(np.array_equal(found, due), "host memory was written that is being copied")
+            self.memory.view(target, size)[:] = found
+
+        reads, writes = frozenset([self.host.block(address)]), frozenset([self.memory.block(target)])
+        self.streams.enqueue(stream, Work(run, reads, writes))
 
     def copy_out(self, target: Array, source: DevicePointer, stream: Stream) -> None:
         self._call("copy_out")
-        self._copy(self.host, target.ctypes.data, self.memory, source, _size(target), stream)
+        address, size = target.ctypes.data, self._size(target)
+        # Whatever was there: from now on nobody knows what is.
+        self.host.poison(address, size)
+
+        def run() -> None:
+            self.host.view(address, size)[:] = self.memory.view(source, size)
+
+        reads, writes = frozenset([self.memory.block(source)]), frozenset([self.host.block(address)])
+        self.streams.enqueue(stream, Work(run, reads, writes))
 
     def copy_on_device(self, target: DevicePointer, source: DevicePointer, size: int, stream: Stream) -> None:
         self._call("copy_on_device")
-        self._copy(self.memory, target, self.memory, source, size, stream)
+
+        def run() -> None:
+            self.memory.view(target, size)[:] = self.memory.view(source, size)
+
+        self.enqueue(stream, run, [source], [target])
 
     def zero(self, target: DevicePointer, size: int, stream: Stream) -> None:
         self._call("zero")
@@ -108,7 +136,7 @@ class FakeCuda:
         def run() -> None:
             self.memory.view(target, size)[:] = 0
 
-        self.enqueue(stream, run, [self.memory.block(target)])
+        self.enqueue(stream, run, writes=[target])
 
     def load_row_moves(self) -> None:
         self._call("load_row_moves", during_capture=False)
@@ -123,12 +151,8 @@ class FakeCuda:
         stream: Stream,
     ) -> None:
         self._call("gather")
-
-        def run() -> None:
-            for row, place in self._moved(places, rows):
-                self._copy_row(batch + row * row_bytes, table + place * row_bytes, row_bytes)
-
-        self.enqueue(stream, run, map(self.memory.block, (batch, table, places)))
+        moves = RowMoves(self.memory, self.rules, table, places, rows, row_bytes)
+        self.enqueue(stream, lambda: moves.gather(batch), [table, places], [batch])
 
     def scatter(
         self,
@@ -140,12 +164,8 @@ class FakeCuda:
         stream: Stream,
     ) -> None:
         self._call("scatter")
-
-        def run() -> None:
-            for row, place in self._moved(places, rows):
-                self._copy_row(table + place * row_bytes, batch + row * row_bytes, row_bytes)
-
-        self.enqueue(stream, run, map(self.memory.block, (batch, table, places)))
+        moves = RowMoves(self.memory, self.rules, table, places, rows, row_bytes)
+        self.enqueue(stream, lambda: moves.scatter(batch), [batch, places], [table])
 
     def synchronize(self, stream: Stream) -> None:
         if not self.is_capturing(stream):
@@ -167,12 +187,11 @@ class FakeCuda:
 
     def wait(self, stream: Stream, event: Event) -> None:
         self._call("wait")
-        place = self.streams.recorded(event)
-        self.enqueue(stream, lambda: self.streams.run_until(*place))
+        self.streams.wait(stream, event)
 
     def wait_for(self, event: Event) -> None:
         self._call("wait_for", during_capture=False)
-        self.streams.run_until(*self.streams.recorded(event))
+        self.streams.finish_until(event)
 
     def elapsed_s(self, start: Event, end: Event) -> float:
         self._call("elapsed_s")
@@ -187,17 +206,17 @@ class FakeCuda:
         work, queue.captured = queue.captured, None
         is_spoilt, queue.is_spoilt = queue.is_spoilt, False
         self._call("end_capture")
-        assert work is not None, "the end of a capture that nobody began"
+        self.rules.must(work is not None, "the end of a capture that nobody began")
         if is_spoilt:
             raise CudaFailed("cudaStreamEndCapture: cudaErrorStreamCaptureInvalidated: the capture is void")
         graph = Graph(next(self._handles))
-        self._graphs[graph] = work
+        self._graphs[graph] = work or []
         return graph
 
     def launch(self, graph: Graph, stream: Stream) -> None:
         self._call("launch")
         for work in self._graphs[graph]:
-            self.enqueue(stream, work.run, work.touches)
+            self.streams.enqueue(stream, work)
 
     def destroy_graph(self, graph: Graph) -> None:
         self._call("destroy_graph")
@@ -219,27 +238,12 @@ class FakeCuda:
             capturing[0].is_spoilt = True
             raise CudaFailed(f"{name}: cudaErrorStreamCaptureUnsupported: not permitted during capture")
 
-    def _copy(
-        self, to: FakeMemory, target: int, of: FakeMemory, source: int, size: int, stream: Stream
-    ) -> None:
-        def run() -> None:
-            to.view(target, size)[:] = of.view(source, size)
+    def _must_be_idle(self, address: int) -> None:
+        is_used = any(address in work.reads | work.writes for work in self.streams.unfinished())
+        self.rules.must(not is_used, "memory in use was freed")
+        self.streams.order.freed(address)
 
-        self.enqueue(stream, run, [to.block(target), of.block(source)])
-
-    def _moved(self, places: int, rows: int) -> list[tuple[int, int]]:
-        found = self.memory.view(places, 4 * rows).view(np.int32).tolist()
-        return [(row, place) for row, place in enumerate(found) if place >= 0]
-
-    def _copy_row(self, target: int, source: int, size: int) -> None:
-        self.memory.view(target, size)[:] = self.memory.view(source, size)
-
-    def _assert_idle(self, address: int) -> None:
-        assert all(address not in work.touches for work in self.streams.unfinished()), (
-            "memory in use was freed"
-        )
-
-
-def _size(array: Array) -> int:
-    assert array.flags.c_contiguous, "a copy of an array that is not contiguous"
-    return array.nbytes
+    def _size(self, array: Array) -> int:
+        self.rules.must(array.flags.c_contiguous, "a copy of an array that is not contiguous")
+        self.rules.must(array.nbytes > 0, "a copy of nothing")
+        return array.nbytes

@@ -5,18 +5,24 @@ from __future__ import annotations
 from itertools import count
 
 import numpy as np
+from fake_rules import Rules
 
 from service.domain.tensors import Array
 
 _APART = 1 << 30
+# A NaN as float32, and as int32 no length, no place in any table, and no row that is to be left alone.
+_POISON = np.array([0xFF, 0xFF, 0xFF, 0x7F], np.uint8)
 
 
 class FakeMemory:
-    """Allocations by their first address, full of ones when fresh."""
+    """Allocations by their first address, poisoned when fresh and when freed."""
 
-    def __init__(self) -> None:
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
         self._addresses = count(1 << 40, _APART)
         self._blocks: dict[int, Array] = {}
+        # Kept, so that no other array is at the address of one that is freed.
+        self._freed: list[Array] = []
 
     def __len__(self) -> int:
         return len(self._blocks)
@@ -27,30 +33,37 @@ class FakeMemory:
 
     def allocate(self, size: int) -> int:
         """Device memory, at an address far from any other."""
-        assert size > 0, "an empty allocation"
+        self._rules.must(size > 0, "an empty allocation")
         address = next(self._addresses)
-        self._blocks[address] = np.full(size, 0xFF, np.uint8)
+        self._blocks[address] = np.resize(_POISON, size)
         return address
 
     def pin(self, size: int) -> Array:
         """Host memory, at its own address."""
-        assert size > 0, "an empty allocation"
-        block = np.full(size, 0xFF, np.uint8)
+        self._rules.must(size > 0, "an empty allocation")
+        block = np.resize(_POISON, size)
         self._blocks[block.ctypes.data] = block
         return block
 
     def free(self, address: int) -> None:
-        self._blocks.pop(address)[:] = 0xFF
+        self._rules.must(address in self._blocks, f"what was never allocated is freed: {address:#x}")
+        self.poison(address, len(self._blocks[address]))
+        self._freed.append(self._blocks.pop(address))
 
     def block(self, address: int) -> int:
         """Where the allocation begins that holds this address."""
         for base, block in self._blocks.items():
             if base <= address < base + len(block):
                 return base
-        raise AssertionError(f"memory that is not allocated, or no longer: {address:#x}")
+        self._rules.must(False, f"memory that is not allocated, or no longer: {address:#x}")
+        raise AssertionError
 
     def view(self, address: int, size: int) -> Array:
         """`size` living bytes."""
         base = self.block(address)
-        assert address - base + size <= len(self._blocks[base]), "an access past the end of an allocation"
+        is_within = address - base + size <= len(self._blocks[base])
+        self._rules.must(is_within, "an access past the end of an allocation")
         return self._blocks[base][address - base : address - base + size]
+
+    def poison(self, address: int, size: int) -> None:
+        self.view(address, size)[:] = np.resize(_POISON, size)

@@ -7,6 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
 
+from fake_order import Order
+from fake_rules import Rules
+
 from service.backends.cuda import CudaFailed, Event, Stream
 
 _TICK_S = 1e-3
@@ -14,10 +17,11 @@ _TICK_S = 1e-3
 
 @dataclass(frozen=True)
 class Work:
-    """Something queued, and where the memory begins that it touches."""
+    """Something queued, and where the memory begins that it reads and writes."""
 
     run: Callable[[], None]
-    touches: frozenset[int] = frozenset()
+    reads: frozenset[int] = frozenset()
+    writes: frozenset[int] = frozenset()
 
 
 @dataclass
@@ -33,7 +37,9 @@ class Queue:
 class FakeStreams:
     """Work in queues, and events that remember a place in one."""
 
-    def __init__(self, seed: int | None = None) -> None:
+    def __init__(self, rules: Rules, seed: int | None = None) -> None:
+        self._rules = rules
+        self.order = Order(rules)
         self._random = None if seed is None else random.Random(seed)
         self._handles = count(1)
         self.queues: dict[Stream, Queue] = {}
@@ -48,7 +54,7 @@ class FakeStreams:
 
     def destroy(self, stream: Stream) -> None:
         queue = self.queues.pop(stream)
-        assert queue.done == len(queue.work), "a stream was destroyed with work in it"
+        self._rules.must(queue.done == len(queue.work), "a stream was destroyed with work in it")
 
     def enqueue(self, stream: Stream, work: Work) -> None:
         queue = self.queues[stream]
@@ -56,6 +62,7 @@ class FakeStreams:
             queue.captured.append(work)
             return
         queue.work.append(work)
+        self.order.queued(stream, len(queue.work), work.reads, work.writes)
         if self._random:
             for some in self._random.choices(list(self.queues), k=self._random.randrange(4)):
                 self.run_until(some, min(self.queues[some].done + 1, len(self.queues[some].work)))
@@ -68,7 +75,20 @@ class FakeStreams:
             work.run()
 
     def finish(self, stream: Stream) -> None:
+        """The host waits for a stream."""
         self.run_until(stream, len(self.queues[stream].work))
+        self.order.host_waited(stream)
+
+    def finish_until(self, event: Event) -> None:
+        """The host waits for an event."""
+        self.run_until(*self._recorded(event))
+        self.order.host_waited_for(event)
+
+    def wait(self, stream: Stream, event: Event) -> None:
+        """A stream waits for an event as it was last recorded."""
+        place = self._recorded(event)
+        self.order.waits(stream, event)
+        self.enqueue(stream, Work(lambda: self.run_until(*place)))
 
     def unfinished(self) -> list[Work]:
         return [work for queue in self.queues.values() for work in queue.work[queue.done :]]
@@ -86,13 +106,15 @@ class FakeStreams:
         self._happened_s.pop(event, None)
         self.events[event] = (stream, len(self.queues[stream].work) + 1)
         self.enqueue(stream, Work(run))
-
-    def recorded(self, event: Event) -> tuple[Stream, int]:
-        place = self.events[event]
-        assert place is not None, "a wait for an event that nobody recorded"
-        return place
+        self.order.recorded(event, stream)
 
     def elapsed_s(self, start: Event, end: Event) -> float:
         if not {start, end} <= self._happened_s.keys():
             raise CudaFailed("cudaEventElapsedTime: cudaErrorNotReady: device not ready")
         return self._happened_s[end] - self._happened_s[start]
+
+    def _recorded(self, event: Event) -> tuple[Stream, int]:
+        place = self.events[event]
+        self._rules.must(place is not None, "a wait for an event that nobody recorded")
+        assert place is not None
+        return place

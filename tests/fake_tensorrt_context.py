@@ -115,15 +115,18 @@ class FakeContext:
 
         def run() -> None:
             feeds = {name: self._read(name, shape, addresses[name]) for name, shape in shapes.items()}
-            assert 1 <= feeds["lengths"].min() <= feeds["lengths"].max() <= len(feeds["sequence"])
-            _assert_no_poison(feeds)
+            lengths, steps = feeds["lengths"], len(feeds["sequence"])
+            cuda.rules.must(1 <= lengths.min() <= lengths.max() <= steps, f"lengths {lengths} of {steps}")
+            for name, array in feeds.items():
+                cuda.rules.must(_is_written(array), f"{name} has bytes that nobody wrote")
             cuda.memory.view(*lent)[:] = 0xAA
             for name, array in model.compute(feeds).items():
                 cuda.memory.view(addresses[name], array.nbytes)[:] = (
                     np.ascontiguousarray(array).reshape(-1).view(np.uint8)
                 )
 
-        cuda.enqueue(stream, run, map(cuda.memory.block, [*addresses.values(), lent[0]]))
+        writes = [place for name, place in addresses.items() if name not in shapes]
+        cuda.enqueue(stream, run, [addresses[name] for name in shapes], [*writes, lent[0]])
 
     def _read(self, name: str, shape: Shape, address: int) -> Array:
         dtype = np.dtype(self._plan.model.tensors[name].dtype.value)
@@ -131,7 +134,8 @@ class FakeContext:
         return self._cuda.memory.view(address, size).view(dtype).reshape(shape).copy()
 
 
-def _assert_no_poison(feeds: dict[str, Array]) -> None:
-    for name, array in feeds.items():
-        is_clean = np.isfinite(array).all() if array.dtype.kind == "f" else (array >= 0).all()
-        assert is_clean, f"{name} has bytes that nobody wrote"
+def _is_written(array: Array) -> bool:
+    """Whether it has no poison in it."""
+    if array.dtype.kind == "f":
+        return bool(np.isfinite(array).all())
+    return bool((array.reshape(-1).view(np.uint8).view(np.uint32) != 0x7FFFFFFF).all())

@@ -124,7 +124,9 @@ class ResidentBench:
     async def finite(self, count: int) -> None:
         ticket = self._ticket(self.steps(count))
         self.batcher.submit([ticket])
-        self._check((await ticket.future).output, running_sum(ticket.sequence))
+        answer = await ticket.future
+        self._check(answer.output, running_sum(ticket.sequence))
+        assert answer.resident is None
 
     async def given_up(self, count: int) -> None:
         """A sequence whose caller leaves after its first ticks."""
@@ -160,6 +162,8 @@ class ResidentBench:
         self.sessions.close_all("closed")
         await self.batcher.stop()
         await self.heal()
+        # For an engine that breaks a rule another would have answered.
+        assert self.device.cuda.rules.broken == []
         # A failure that a test keeps keeps the frames it was raised in.
         self.device.cuda.fails_at = {}
         table = self.device.backend.capability.table

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,9 +14,11 @@ from memory_server import canary_of_sums, manifest_of
 from on_a_loop import on_a_loop
 
 from service.backends.fallback import FallbackEngine
+from service.batching.ticket import RowResult, Ticket
+from service.domain.device_states import DeviceRow, ResidentState
 from service.domain.inference import InferRequest
 from service.errors import BodyTooLarge, DeadlineExceeded, EngineFailed, InvalidRequest, NotFound
-from service.predictor import Predictor
+from service.predictor import Predictor, _answers
 from service.repository.golden import GoldenVectors
 from service.repository.registry import Registry
 from service.repository.scanner import Bundle
@@ -153,3 +156,18 @@ async def test_what_cannot_be_answered_is_refused_before_it_is_queued(model, row
     with pytest.raises(error):
         await bench.predictor.infer(InferRequest(model, [np.zeros((2, 2))] * rows))
     assert bench.batcher.waiting == 0
+
+
+@on_a_loop
+async def test_a_failure_that_is_kept_keeps_nothing_that_the_other_rows_were_answered():
+    loop, given_back = asyncio.get_running_loop(), []
+    table = SimpleNamespace(epoch=0, give_back=given_back.append)
+    tickets = [Ticket(np.zeros((1, 2), np.float32), None, loop.create_future(), 0.0) for _ in range(2)]
+    state = ResidentState((), DeviceRow(table, 5))
+    tickets[0].resolve(RowResult(np.zeros(2), (), "gpu", False, 0.0, 0.0, 0.0, 2, state))
+    del state
+    tickets[1].fail(EngineFailed("it failed"))
+    with pytest.raises(EngineFailed) as kept:
+        await _answers(tickets)
+    assert kept.value.message == "it failed"
+    assert given_back == [5]

@@ -23,9 +23,11 @@ from service.domain.tensors import Array
 
 _STICKY = {
     "cudaErrorAssert",
+    "cudaErrorContained",
     "cudaErrorContextIsDestroyed",
     "cudaErrorDevicesUnavailable",
     "cudaErrorECCUncorrectable",
+    "cudaErrorExternalDevice",
     "cudaErrorHardwareStackError",
     "cudaErrorIllegalAddress",
     "cudaErrorIllegalInstruction",
@@ -34,7 +36,9 @@ _STICKY = {
     "cudaErrorLaunchFailure",
     "cudaErrorLaunchTimeout",
     "cudaErrorMisalignedAddress",
+    "cudaErrorMpsClientTerminated",
     "cudaErrorNvlinkUncorrectable",
+    "cudaErrorTensorMemoryLeak",
     "cudaErrorUnknown",
 }
 

@@ -31,18 +31,26 @@ extern "C" __global__ void scatter_rows(
 """
 _ARGUMENTS = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint)
 _WARP, _MOST_THREADS = 32, 256
-# What is wrong with a call, or with what was asked for; after any other error the context is unusable.
-_PASSING = {
-    "CUDA_ERROR_INVALID_HANDLE",
-    "CUDA_ERROR_INVALID_IMAGE",
-    "CUDA_ERROR_INVALID_SOURCE",
-    "CUDA_ERROR_INVALID_VALUE",
-    "CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES",
-    "CUDA_ERROR_NOT_FOUND",
-    "CUDA_ERROR_NOT_SUPPORTED",
-    "CUDA_ERROR_NO_BINARY_FOR_GPU",
-    "CUDA_ERROR_STREAM_CAPTURE_INVALIDATED",
-    "CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED",
+# After these the context is unusable, as after the runtime's; any other error is one call's.
+_STICKY = {
+    "CUDA_ERROR_ASSERT",
+    "CUDA_ERROR_CONTAINED",
+    "CUDA_ERROR_CONTEXT_IS_DESTROYED",
+    "CUDA_ERROR_DEVICE_UNAVAILABLE",
+    "CUDA_ERROR_ECC_UNCORRECTABLE",
+    "CUDA_ERROR_EXTERNAL_DEVICE",
+    "CUDA_ERROR_HARDWARE_STACK_ERROR",
+    "CUDA_ERROR_ILLEGAL_ADDRESS",
+    "CUDA_ERROR_ILLEGAL_INSTRUCTION",
+    "CUDA_ERROR_INVALID_ADDRESS_SPACE",
+    "CUDA_ERROR_INVALID_PC",
+    "CUDA_ERROR_LAUNCH_FAILED",
+    "CUDA_ERROR_LAUNCH_TIMEOUT",
+    "CUDA_ERROR_MISALIGNED_ADDRESS",
+    "CUDA_ERROR_MPS_CLIENT_TERMINATED",
+    "CUDA_ERROR_NVLINK_UNCORRECTABLE",
+    "CUDA_ERROR_TENSOR_MEMORY_LEAK",
+    "CUDA_ERROR_UNKNOWN",
 }
 
 
@@ -113,5 +121,4 @@ def _value(name: str, answer: Any) -> Any:
     message = f"{name}: {error.name}"
     if error.name == "CUDA_ERROR_OUT_OF_MEMORY":
         raise CudaOutOfMemory(message)
-    is_sticky = error.name.startswith("CUDA_") and error.name not in _PASSING
-    raise CudaContextLost(message) if is_sticky else CudaFailed(message)
+    raise CudaContextLost(message) if error.name in _STICKY else CudaFailed(message)

@@ -18,6 +18,8 @@ from service.domain.signature import StateSpec
 from service.domain.tensors import Array
 
 _FEWEST_ROWS = 64
+# As many as are asked for at once: no read takes memory that there may not be.
+_STAGED_ROWS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,7 @@ class StateRoom:
 
 
 class DeviceTable:
-    """`[rows, *shape]` for each state, allocated once; as many rows as there is room for.
+    """`[rows, *shape]` for each state, allocated once; as many rows as there is room for, beside those read.
 
     Rows are taken on the event loop and given back from any thread. Moves are queued on the stream on which
     batches run, so a row that is taken again is written only after whoever read it before.
@@ -38,6 +40,7 @@ class DeviceTable:
     def __init__(self, cuda: Cuda, states: Sequence[StateSpec], room: StateRoom) -> None:
         self._cuda = cuda
         self._states = states
+        self._shapes = [state.shape for state in states]
         self._sizes = [4 * int(np.prod(state.shape)) for state in states]
         self._tables = [DeviceMemory(cuda) for _ in states]
         self._staged = [TensorBuffer(cuda, np.dtype(np.float32)) for _ in states]
@@ -65,9 +68,9 @@ class DeviceTable:
             try:
                 for table, size in zip(self._tables, self._sizes, strict=True):
                     table.reserve(self.rows * size)
+                self._make_room(min(self.rows, _STAGED_ROWS))
             except CudaOutOfMemory:
-                for table in self._tables:
-                    table.free()
+                self._free_memory()
                 self.rows //= 2
                 if self.rows < _FEWEST_ROWS:
                     raise
@@ -117,6 +120,9 @@ class DeviceTable:
         self._free.clear()
         self.rows = 0
         self.renounce()
+        self._free_memory()
+
+    def _free_memory(self) -> None:
         free_all(table.free for table in self._tables)
         free_all(staged.free for staged in (*self._staged, self._places))
 
@@ -153,8 +159,12 @@ class DeviceTable:
     def _stage(self, places: Sequence[int], stream: Stream) -> None:
         """Make room for so many rows, and queue their places; nothing may be on its way through it."""
         rows = (len(places),)
-        self._places.reserve(rows)
-        for state, staged in zip(self._states, self._staged, strict=True):
-            staged.reserve((*rows, *state.shape))
+        self._make_room(*rows)
         self._places.host(rows)[:] = places
         self._places.copy_in(rows, rows, stream)
+
+    def _make_room(self, rows: int) -> None:
+        """For so many on their way between the table and the host; no less than there was."""
+        for staged, shape in [(self._places, ()), *zip(self._staged, self._shapes, strict=True)]:
+            if not staged.has_room((rows, *shape)):
+                staged.reserve((rows, *shape))

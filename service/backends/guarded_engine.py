@@ -90,7 +90,8 @@ class GuardedEngine:
     def _checked(self, batch: Batch, outcome: Outcome) -> Outcome:
         if isinstance(outcome, Exception):
             return outcome
-        if not fits(outcome, self._signature, batch.rows, batch.padded_steps):
+        reads = len(batch.device_states.read) if batch.device_states is not None else 0
+        if not fits(outcome, self._signature, batch.rows, batch.padded_steps, reads):
             return EngineFailed(
                 f"{outcome.engine}: the output, of shape {outcome.output.shape}, is not the batch's"
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice, takewhile
 
 from service.backends.engine_thread import Engine
 from service.batching.ride import Ride
@@ -40,8 +41,8 @@ class Residency:
         self._clock = clock
         self._metrics = metrics
         self._fresh = ResidentState(slots.read(FRESH), is_fresh=True)
-        self._brought = StateReads(engine, signature, slots.has_checkpoint)
-        self._leaving = StateReads(engine, signature, self._spilled)
+        self._brought = StateReads(engine, signature, self._has_come)
+        self._leaving = StateReads(engine, signature, self._has_left)
         self._is_spilling = False
         slots.bring = self._bring
 
@@ -59,7 +60,6 @@ class Residency:
             # Made again from their inputs, on whatever engine runs the tick.
             nowhere = (None,) * len(rides)
             return DeviceStates(None, before, nowhere, self._signature.has_step_outputs, returns_states=True)
-        self._metrics.moved("uploaded", sum(state.row is None and not state.is_fresh for state in before))
         return self._on(table, before, rides, steps)
 
     def after(
@@ -73,16 +73,26 @@ class Residency:
             return ResidentState(checkpoint, target, now_s)
         return states.before[row].after(chunk.copy(), target, now_s)
 
-    def replayed(self, states: DeviceStates) -> None:
-        """Count the rows of a tick that another engine than the table's has run."""
-        self._metrics.moved("replayed", sum(bool(state.steps) for state in states.before))
+    def ran(self, states: DeviceStates, result: BatchResult) -> None:
+        """Count what was moved for a tick that succeeded."""
+        if not result.is_resident:
+            # On another engine than the table's.
+            self._metrics.moved("replayed", sum(bool(state.steps) for state in states.before))
+            return
+        uploaded = sum(state.row is None and not state.is_fresh for state in states.before)
+        self._metrics.moved("uploaded", uploaded)
+        if result.states:
+            self._metrics.moved("checkpointed", sum(row is not None for row in states.targets))
 
     def make_room(self) -> None:
         """Where the table is nearly full, bring those who have long been idle to the host."""
         table = self._engine.capability.table if self._slots.resident else None
         if table is None or self._is_spilling or table.free >= _LEAST_FREE * (table.free + table.in_use):
             return
-        leaving = self._idle()
+        idle = self._idle()
+        leaving = {row: state for row, state in idle.items() if state.steps}
+        for row in idle.keys() - leaving.keys():
+            self._spill(row, idle[row], idle[row].checkpoint)
         if leaving:
             self._is_spilling = True
             self._leaving.start(leaving, self._has_spilled)
@@ -102,8 +112,6 @@ class Residency:
             targets.append(target)
             has_room = state.has_room_for(count, count * self._signature.step_bytes)
             returns_states = returns_states or (is_kept and (target is None or not has_room))
-        if returns_states:
-            self._metrics.moved("checkpointed", len(rides))
         return DeviceStates(table, before, tuple(targets), self._signature.has_step_outputs, returns_states)
 
     def _has_any_of(self, rides: Sequence[Ride]) -> bool:
@@ -118,23 +126,31 @@ class Residency:
     async def _bring(self, slots: Sequence[Slot]) -> None:
         wanted = {slot.row: state for slot in slots if (state := self._slots.resident.get(slot.row))}
         wanted = {row: state for row, state in wanted.items() if state.steps}
-        if wanted:
+        if not wanted:
+            return
+        try:
             await self._brought.bring(wanted)
+        except EngineFailed:
+            # It may be somebody else's that could not be made.
+            if not self._slots.is_at_hand(slots):
+                raise
 
     def _idle(self) -> Wanted:
-        """Those idle longest that have to be read; the others have left."""
+        """Those idle longest, which are the first, and of them so many."""
         since_s = self._clock.now() - _IDLE_S
-        leaving: Wanted = {}
-        for row, state in list(self._slots.resident.items()):
-            if state.since_s > since_s or len(leaving) >= _MOST_SPILLED:
-                break
-            if state.steps:
-                leaving[row] = state
-            else:
-                self._spilled(row, state, state.checkpoint)
-        return leaving
+        idle = takewhile(lambda held: held[1].since_s <= since_s, self._slots.resident.items())
+        return dict(islice(idle, _MOST_SPILLED))
 
-    def _spilled(self, row: int, state: ResidentState, states: tuple[Array, ...]) -> None:
+    def _has_come(self, row: int, state: ResidentState, states: tuple[Array, ...], is_replayed: bool) -> None:
+        if self._slots.has_checkpoint(row, state, states):
+            self._metrics.moved("replayed" if is_replayed else "checkpointed", 1)
+
+    def _has_left(self, row: int, state: ResidentState, states: tuple[Array, ...], is_replayed: bool) -> None:
+        if is_replayed:
+            self._metrics.moved("replayed", 1)
+        self._spill(row, state, states)
+
+    def _spill(self, row: int, state: ResidentState, states: tuple[Array, ...]) -> None:
         if self._slots.leave(row, state, states):
             self._metrics.moved("spilled", 1)
 

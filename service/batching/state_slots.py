@@ -69,10 +69,12 @@ class StateSlots:
         else:
             self.resident[slot.row] = state
 
-    def has_checkpoint(self, row: int, state: ResidentState, checkpoint: tuple[Array, ...]) -> None:
-        """A state has been brought to the host; unless the slot has another by now."""
-        if self.resident.get(row) is state:
-            self.resident[row] = state.at(checkpoint)
+    def has_checkpoint(self, row: int, state: ResidentState, checkpoint: tuple[Array, ...]) -> bool:
+        """A state has been brought to the host; False where the slot has another by now."""
+        if self.resident.get(row) is not state:
+            return False
+        self.resident[row] = state.at(checkpoint)
+        return True
 
     def leave(self, row: int, state: ResidentState, states: Sequence[Array]) -> bool:
         """Have a state rest here and no longer on a device; False where the slot has another by now."""

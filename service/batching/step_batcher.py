@@ -197,12 +197,11 @@ class StepBatcher:
         # What a tick waited for the one before it is not its own cost.
         took_s = ended_s - max(tick.started_s, self._ended_s)
         self._ended_s = ended_s
-        states = tick.batch.device_states
+        if (states := tick.batch.device_states) is not None:
+            self._residency.ran(states, outcome)
+        # Where the states were made again, steps were run that are not in the tick's size.
         if states is None or outcome.is_resident:
             self._costs.of(outcome.engine).observe(rows, padded_steps, outcome.compute_s, took_s)
-        else:
-            # Steps that were run again are not in its size.
-            self._residency.replayed(states)
         self._seats.take_back(self._progress.advance(tick, outcome))
         if not tick.rides[0].left:
             self._seats.got_off(tick.rides[0], ended_s)

@@ -66,9 +66,10 @@ class BatchResult:
     read: tuple[Array, ...] = ()
 
 
-def fits(result: BatchResult, signature: Signature, rows: int, padded_steps: int) -> bool:
-    """Whether a result has every row and every step of the batch it answers."""
+def fits(result: BatchResult, signature: Signature, rows: int, padded_steps: int, reads: int = 0) -> bool:
+    """Whether a result has every row and every step of the batch it answers, and all that it was to read."""
     leading = (padded_steps, rows) if signature.has_step_outputs else (rows,)
-    is_elsewhere = result.is_resident and not result.states
+    is_elsewhere = not result.states and (result.is_resident or not rows)
     has_states = is_elsewhere or [len(state) for state in result.states] == [rows] * len(signature.states)
-    return has_states and result.output.shape[: len(leading)] == leading
+    has_read = not reads or [len(state) for state in result.read] == [reads] * len(signature.states)
+    return has_states and has_read and result.output.shape[: len(leading)] == leading

@@ -28,7 +28,7 @@ class Replay:
     def result(self, whole: BatchResult) -> BatchResult:
         """What the batch itself is due: without the outputs of the steps that were run again."""
         if not self._own.rows:
-            return replace(whole, output=NOTHING, states=(), read=whole.states, is_resident=True)
+            return replace(whole, output=NOTHING, states=(), read=whole.states)
         if not self._has_step_outputs or not self._skipped.any():
             return whole
         shape = (self._own.padded_steps, self._own.rows, *whole.output.shape[2:])

@@ -87,10 +87,14 @@ class Sessions(SessionTable):
                 self._metrics.idle_seconds.observe(self._clock.now() - session.used_s)
             steps_before = session.steps_run
             answers = await run(session.slots)
-            self.check_open(session)
-            if session.journal is not None and session.journal.is_ahead:
-                await self._record(session, session.journal, answers, steps_before)
-            kept = self._commit(session, answers)
+            try:
+                self.check_open(session)
+                if session.journal is not None and session.journal.is_ahead:
+                    await self._record(session, session.journal, answers, steps_before)
+                kept = self._commit(session, answers)
+            finally:
+                # Whoever keeps a failure keeps this frame, and with it would keep rows on a device.
+                del answers
             if session.journal is not None:
                 session.journal.committed()
             return session.step, kept

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from service.backends import cuda_python, cuda_rows
 from service.backends.cuda import CudaContextLost, CudaFailed, CudaOutOfMemory
 from service.backends.cuda_python import CudaPython
 
@@ -72,6 +73,32 @@ def test_each_thread_is_put_on_the_device_before_its_first_call():
     assert bindings.noted == ["cudaSetDevice", "cudaMalloc", "cudaMalloc", "cudaSetDevice", "cudaMalloc"]
 
 
+def test_kernels_are_those_of_the_device_s_architecture(monkeypatch):
+    class Bindings(StandIn):
+        cudaDeviceAttr = SimpleNamespace(  # noqa: N815 - CUDA's name
+            cudaDevAttrComputeCapabilityMajor=8, cudaDevAttrComputeCapabilityMinor=9
+        )
+
+        def cudaDeviceGetAttribute(self, attribute: int, device: int):  # noqa: N802 - CUDA's name
+            assert device == 3
+            return Error.cudaSuccess, attribute
+
+    made = []
+    monkeypatch.setattr(cuda_python, "row_kernels", lambda *asked: made.append(asked))
+    CudaPython(device=3, runtime=Bindings()).load_row_moves()
+    assert made == [(3, "sm_89")]
+
+
+def test_a_thread_is_on_the_device_before_it_launches_a_kernel():
+    bindings = StandIn(Error.cudaSuccess, 64)
+    cuda = CudaPython(runtime=bindings)
+    cuda._rows = SimpleNamespace(gather=lambda *_: bindings.noted.append("a launch"))
+    thread = threading.Thread(target=cuda.gather, args=(1, 2, 3, 4, 8, 5))
+    thread.start()
+    thread.join()
+    assert bindings.noted == ["cudaSetDevice", "a launch"]
+
+
 def test_pinned_memory_is_an_array_of_its_bytes():
     memory = np.arange(16, dtype=np.uint8)
     cuda = CudaPython(runtime=StandIn(Error.cudaSuccess, memory.ctypes.data))
@@ -102,6 +129,20 @@ def test_without_the_package_its_name_is_told(monkeypatch):
         CudaPython()
 
 
+@pytest.mark.parametrize(
+    ("bindings", "errors", "sticky"),
+    [("runtime", "cudaError_t", cuda_python._STICKY), ("driver", "CUresult", cuda_rows._STICKY)],
+)
+def test_what_ends_a_process_s_use_of_cuda_by_the_words_of_its_manual_is_a_lost_device(
+    bindings, errors, sticky
+):
+    named = getattr(pytest.importorskip(f"cuda.bindings.{bindings}"), errors)
+    manual = {error.name: " ".join((error.__doc__ or "").split()) for error in named}
+    due = {name for name, words in manual.items() if "process must be terminated" in words}
+    assert due
+    assert due <= sticky <= manual.keys()
+
+
 BYTES = np.zeros(8, np.uint8)
 CALLS = {
     "allocate": (8,),
@@ -120,6 +161,7 @@ CALLS = {
     "record": (0, 0),
     "wait": (0, 0),
     "wait_for": (0,),
+    "load_row_moves": (),
     "elapsed_s": (0, 0),
     "begin_capture": (0,),
     "end_capture": (0,),

@@ -19,6 +19,7 @@ class Result(Enum):
     CUDA_ERROR_INVALID_VALUE = 1
     CUDA_ERROR_OUT_OF_MEMORY = 2
     CUDA_ERROR_ILLEGAL_ADDRESS = 700
+    CUDA_ERROR_STREAM_CAPTURE_IMPLICIT = 906
 
 
 class Driver(SimpleNamespace):
@@ -79,6 +80,8 @@ def test_a_block_moves_a_row_with_as_many_threads_as_it_has_words_in_whole_warps
         (Result.CUDA_ERROR_INVALID_VALUE, CudaFailed),
         (Result.CUDA_ERROR_OUT_OF_MEMORY, CudaOutOfMemory),
         (Result.CUDA_ERROR_ILLEGAL_ADDRESS, CudaContextLost),
+        # One of many that end a capture, and nothing else.
+        (Result.CUDA_ERROR_STREAM_CAPTURE_IMPLICIT, CudaFailed),
     ],
 )
 def test_a_launch_that_fails_says_so_and_whether_the_device_is_lost(result, kind):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 
 import pytest
 from drawn import is_thorough
@@ -13,7 +12,6 @@ from resident_bench import ResidentBench, all_due
 from service.backends.cuda import CudaContextLost, CudaFailed
 from service.domain.device_states import MOST_INPUT_STEPS
 from service.domain.signature import Readout
-from service.errors import SessionGone
 from service.sessions.handover import hand_over
 
 
@@ -42,6 +40,20 @@ def test_whichever_call_to_the_device_fails_every_stream_goes_on(failure, first_
     every = 1 if is_thorough() else 6
     for number in range(min(first_call, every), asyncio.run(scenario(None)) + 1, every):
         asyncio.run(scenario(number))
+
+
+@on_a_loop
+async def test_a_sequence_of_several_ticks_goes_on_from_the_one_that_another_engine_ran():
+    bench = ResidentBench()
+    await bench.finite(120)
+    before = bench.device.cuda.calls.total()
+    await bench.finite(120)
+    calls = bench.device.cuda.calls.total() - before
+    for number in range(1, calls + 1, 4):
+        bench.device.cuda.fails_at = {bench.device.cuda.calls.total() + number: CudaFailed("it failed")}
+        await bench.finite(120)
+    assert bench.moved("replayed") > 0
+    await bench.leave()
 
 
 @on_a_loop
@@ -95,22 +107,6 @@ async def test_a_stall_moves_streams_to_the_cpu_and_back_when_it_has_ended(reado
 
 
 @on_a_loop
-async def test_who_is_idle_makes_room_and_comes_back_with_its_next_step():
-    bench = ResidentBench(rows=9)
-    for name in "abcdefg":
-        bench.open(name)
-        await bench.step(name, 2)
-    bench.clock.advance(2.0)
-    await bench.step("g", 1)
-    await bench.settled()
-    assert bench.moved("spilled") == 6
-    assert bench.bytes_in("host") == 6 * 8
-    for name in "abcdefg":
-        await bench.step(name, 2)
-    await bench.leave()
-
-
-@on_a_loop
 async def test_who_finds_no_room_rests_on_the_host():
     bench = ResidentBench(rows=3)
     for name in "abcd":
@@ -118,21 +114,6 @@ async def test_who_finds_no_room_rests_on_the_host():
     for _ in range(3):
         await bench.done(*[bench.step(name, 1) for name in "abcd"])
     assert bench.device.backend.capability.table.in_use == 2
-    await bench.leave()
-
-
-@on_a_loop
-async def test_many_are_brought_to_the_host_in_one_copy_and_stay():
-    bench = ResidentBench()
-    for name in "abcdef":
-        bench.open(name)
-        await bench.step(name, 2)
-    before = bench.device.cuda.calls.copy()
-    await bench.done(*map(bench.snapshot, "abcdef"))
-    assert (bench.device.cuda.calls - before)["copy_out"] == 1
-    await bench.done(*map(bench.snapshot, "abcdef"))
-    assert (bench.device.cuda.calls - before)["copy_out"] == 1
-    assert bench.bytes_in("device") == 6 * 8
     await bench.leave()
 
 
@@ -171,36 +152,6 @@ async def test_streams_go_on_in_the_version_that_takes_over():
 
 
 @on_a_loop
-async def test_a_session_that_ends_while_it_is_brought_is_gone():
-    bench = ResidentBench()
-    session = bench.open("a")
-    await bench.step("a", 2)
-    asked = asyncio.ensure_future(bench.snapshot("a"))
-    await asyncio.sleep(0)
-    bench.sessions.end(session, "closed")
-    with pytest.raises(SessionGone):
-        await asked
-    await bench.leave()
-
-
-@on_a_loop
-async def test_what_no_engine_can_make_again_ends_and_the_rest_goes_on():
-    bench = ResidentBench()
-    for name in "ab":
-        bench.open(name)
-        await bench.step(name, 2)
-    await bench.snapshot("b")
-    bench.cpu._backend.failures_left = 1
-    bench.device.cuda.fails_at = {bench.device.cuda.calls.total() + 1: CudaFailed("it failed")}
-    await bench.sessions.bring_all()
-    assert [session.id for session in bench.sessions] == ["b"]
-    await bench.step("b", 1)
-    # The failure was raised where the states are named.
-    gc.collect()
-    await bench.leave()
-
-
-@on_a_loop
 async def test_an_answer_that_nobody_takes_keeps_no_row():
     bench = ResidentBench()
     bench.open("a")
@@ -212,7 +163,34 @@ async def test_an_answer_that_nobody_takes_keeps_no_row():
     # What it would have been answered is with whoever was to be answered.
     del asked
     await bench.settled()
-    gc.collect()
     assert bench.device.backend.capability.table.in_use == 1
     await bench.snapshot("a")
+    await bench.leave()
+
+
+@on_a_loop
+async def test_a_table_in_the_place_of_another_has_none_of_its_rows():
+    bench = ResidentBench()
+    for name in "abc":
+        bench.open(name)
+    await bench.done(*[bench.step(name, 3) for name in "abc"])
+    await bench.settled()
+    bench.device.backend.load(bench.device.artifact)
+    await bench.step("c", 1)
+    await bench.snapshot("b")
+    await bench.done(*[bench.step(name, 1) for name in "abc"])
+    await bench.leave()
+
+
+@on_a_loop
+async def test_what_is_kept_of_a_state_keeps_nothing_else_of_its_tick_or_its_request():
+    bench = ResidentBench()
+    for name in "ab":
+        bench.open(name)
+    await bench.done(*[bench.step(name, 9) for name in "ab"])
+    kept = [array for state in bench.batcher.slots.resident.values() for array in state.inputs]
+    await bench.done(*[bench.step(name, MOST_INPUT_STEPS) for name in "ab"])
+    kept += [array for state in bench.batcher.slots.resident.values() for array in state.checkpoint]
+    assert len(kept) >= 4
+    assert [array.base is None for array in kept] == [True] * len(kept)
     await bench.leave()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from service.batching.slot import FRESH
 from service.batching.state_slots import StateSlots
+from service.domain.device_states import DeviceRow, ResidentState
 from service.domain.signature import Readout, Signature, StateSpec
 from service.domain.tensors import Datatype
 
@@ -58,6 +61,42 @@ def test_every_tenant_finds_what_it_left_and_nobody_else_s(script):
         assert values_of(slots.gather(list(tenants))) == list(tenants.values())
         assert slots.in_use == len(tenants)
     assert values_of(slots.gather([FRESH])) == [0.0], "a fresh sequence starts from zeros"
+
+
+def test_a_state_that_has_been_followed_by_another_changes_nothing_when_it_arrives():
+    slots = StateSlots(SIGNATURE)
+    slot, table = slots.take(), SimpleNamespace(epoch=0, give_back=lambda _: None)
+    before = ResidentState(slots.read(slot), DeviceRow(table, 1))
+    now = before.after(np.ones((1, 2), np.float32), DeviceRow(table, 2), 0.0)
+    slots.keep(slot, now)
+    late = tuple(rows[0] for rows in states_of(9.0))
+    assert not slots.has_checkpoint(slot.row, before, late)
+    assert not slots.leave(slot.row, before, late)
+    assert slots.resident == {slot.row: now}
+    assert slots.has_checkpoint(slot.row, now, late)
+    assert values_of(slots.gather([slot])) == [9.0]
+
+
+def test_what_a_late_batch_leaves_on_a_device_is_not_the_next_tenant_s():
+    slots = StateSlots(SIGNATURE)
+    gone = slots.take()
+    slots.release(gone)
+    assert slots.take().row == gone.row
+    row = DeviceRow(SimpleNamespace(epoch=0, give_back=lambda _: None), 1)
+    slots.keep(gone, ResidentState(slots.read(FRESH), row))
+    slots.keep(FRESH, ResidentState(slots.read(FRESH), row))
+    assert slots.resident == {}
+
+
+def test_whoever_stepped_last_is_last_and_zeros_are_nowhere_else():
+    slots = StateSlots(SIGNATURE)
+    first, second = slots.take(), slots.take()
+    table = SimpleNamespace(epoch=0, give_back=lambda _: None)
+    for index, slot in enumerate([first, second, first]):
+        slots.keep(slot, ResidentState(slots.read(slot), DeviceRow(table, index)))
+    assert list(slots.resident) == [second.row, first.row]
+    slots.reset([second])
+    assert list(slots.resident) == [first.row]
 
 
 def test_nothing_is_ever_stored_for_the_fresh():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 
 from drawn import examples
@@ -12,6 +13,7 @@ from resident_bench import ResidentBench
 
 from service.backends.cuda import CudaContextLost, CudaFailed, CudaOutOfMemory
 from service.domain.signature import Readout
+from service.errors import SessionGone
 
 NAMES = "abcde"
 FAULTS = [*[CudaFailed] * 4, CudaOutOfMemory, CudaContextLost]
@@ -50,7 +52,24 @@ class Traffic(ResidentBench):
             return
         if name not in self.sessions:
             self.open(name)
+        if self.drawn.random() < 0.15:
+            await self._left_alone(name, steps)
+            return
         await (self.snapshot(name) if self.drawn.random() < 0.2 else self.step(name, steps))
+
+    async def _left_alone(self, name: str, steps: int) -> None:
+        """A step, or a look at the state, that is cut short: by whoever asked, or by the session's end."""
+        asked = asyncio.ensure_future(
+            self.step(name, steps) if self.drawn.random() < 0.7 else self.snapshot(name)
+        )
+        for _ in range(self.drawn.randrange(12)):
+            await asyncio.sleep(0)
+        if self.drawn.random() < 0.5:
+            asked.cancel()
+        elif name in self.sessions:
+            self.sessions.close(name)
+        with contextlib.suppress(asyncio.CancelledError, SessionGone):
+            await asked
 
 
 @examples(100)
