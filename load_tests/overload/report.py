@@ -11,9 +11,11 @@ from load_tests.report import figures, out, print_goals
 
 
 def print_overload(plan: OverloadPlan, result: Overloaded) -> None:
+    before_per_s, after_per_s = result.peaks_per_s
     out.print(
-        f"Peak, closed loop: {result.peak_per_s:,.0f} answers/s. Offered {plan.factor:g} times that, "
-        f"Poisson, for {plan.seconds:g} s, timeout {plan.timeout_s:g} s,\nroom for "
+        f"Peak, closed loop: {before_per_s:,.0f} answers/s before, {after_per_s:,.0f} after; the goal is of "
+        f"their mean. Offered {plan.factor:g} times\nthe first, Poisson, for {plan.seconds:g} s, "
+        f"timeout {plan.timeout_s:g} s, room for "
         f"{plan.max_waiting_rows} sequences in the queue. Server on {_cores(plan.core)}: "
         f"{result.server_cores:.2f} cores in use;\nclient "
         f"{result.client_cores:.2f}, late by {result.late_p99_ms:.1f} ms (p99).\n"
