@@ -19,6 +19,9 @@ def print_overload(plan: OverloadPlan, result: Overloaded) -> None:
         f"{plan.max_waiting_rows} sequences in the queue. Server on {_cores(plan.core)}: "
         f"{result.server_cores:.2f} cores in use;\nclient "
         f"{result.client_cores:.2f}, late by {result.late_p99_ms:.1f} ms (p99).\n"
+        f"The engine was at work {result.work.busy:.0%} of the time; {result.useful:.1%} of its steps were "
+        f"answered; a step of a row took\n{result.work.step_us:.1f} us, and at the peak before "
+        f"{result.peak_work.step_us:.1f}.\n"
     )
     table = figures("requests", "asked/s", "answered/s", "p50 ms", "p99 ms")
     for name, share in (("all", result.together), ("priority 1", result.urgent), ("others", result.others)):

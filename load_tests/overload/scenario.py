@@ -17,6 +17,7 @@ from load_tests.closed_loop import drive
 from load_tests.cores import beside
 from load_tests.http_requests import post
 from load_tests.lengths import SEED
+from load_tests.overload.engine_work import EngineWork, Reading
 from load_tests.overload.fate import Fate, Kind, Outcome
 from load_tests.overload.figures import RetryTruth, Share, counts, retry_truth, share
 from load_tests.overload.open_loop import Arrivals, OpenLoop
@@ -52,6 +53,10 @@ class Overloaded:
     """
 
     peaks_per_s: tuple[float, float]
+    work: EngineWork
+    peak_work: EngineWork
+    # Of the steps that the engine ran so many were answered.
+    useful: float
     outcomes: dict[Outcome, int]
     together: Share
     urgent: Share
@@ -86,8 +91,10 @@ def overload(plan: OverloadPlan) -> Overloaded:
         write_untrained_bundle(Path(scratch), MODEL, plan.size)
         settings = {"max_waiting_rows": plan.max_waiting_rows}
         with carousel_server(Path(scratch), core=plan.core, settings=settings) as server, beside(plan.core):
+            idle = Reading.of(server.address)
             before_per_s = _peak(plan, server.address)
-            result = _overloaded(plan, server, before_per_s)
+            peak_work = EngineWork.between(idle, Reading.of(server.address))
+            result = _overloaded(plan, server, before_per_s, peak_work)
             return replace(result, peaks_per_s=(before_per_s, _peak(plan, server.address)))
 
 
@@ -99,17 +106,21 @@ def _peak(plan: OverloadPlan, address: Address) -> float:
     return uvloop.run(drive(address, [request], callers, plan.seconds / 2)).requests_per_s
 
 
-def _overloaded(plan: OverloadPlan, server: ServerProcess, peak_per_s: float) -> Overloaded:
+def _overloaded(
+    plan: OverloadPlan, server: ServerProcess, peak_per_s: float, peak_work: EngineWork
+) -> Overloaded:
     timeout_us = round(plan.timeout_s * 1e6)
     urgent = infer_request(plan, server.address, timeout=timeout_us, priority=1)
     other = infer_request(plan, server.address, timeout=timeout_us)
     arrivals = Arrivals(plan.factor * peak_per_s, plan.seconds, plan.urgent_share, plan.timeout_s)
+    before = Reading.of(server.address)
     ours_s, theirs_s = time.process_time(), cpu_seconds(server.pid)
     started_s, fates = uvloop.run(OpenLoop(server.address, urgent, other).run(arrivals))
     elapsed_s = time.perf_counter() - started_s
     return _summed_up(
         plan,
         peak_per_s,
+        (peak_work, EngineWork.between(before, Reading.of(server.address))),
         fates,
         started_s,
         (time.process_time() - ours_s) / elapsed_s,
@@ -120,6 +131,7 @@ def _overloaded(plan: OverloadPlan, server: ServerProcess, peak_per_s: float) ->
 def _summed_up(
     plan: OverloadPlan,
     peak_per_s: float,
+    work: tuple[EngineWork, EngineWork],
     fates: list[Fate],
     started_s: float,
     client_cores: float,
@@ -127,10 +139,14 @@ def _summed_up(
 ) -> Overloaded:
     # Before that the queue fills, after it the queue empties: neither is overload.
     begin_s, end_s = started_s + min(plan.timeout_s, plan.seconds / 2), started_s + plan.seconds
+    outcomes, (peak_work, overload_work) = counts(fates), work
     lateness_ms = np.array([fate.sent_s - fate.due_s for fate in fates]) * 1e3
     return Overloaded(
         (peak_per_s, peak_per_s),
-        dict(counts(fates)),
+        overload_work,
+        peak_work,
+        outcomes[Outcome.ANSWERED] * plan.steps / max(overload_work.steps, 1.0),
+        dict(outcomes),
         share(fates, set(Kind), begin_s, end_s),
         share(fates, {Kind.URGENT}, begin_s, end_s),
         share(fates, {Kind.OTHER}, begin_s, end_s),
