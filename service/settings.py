@@ -129,7 +129,7 @@ class Settings(BaseSettings):
         default=None,
         gt=0,
         description="longest tick of a causal model, which a newcomer may have to wait for; by default 0.005,"
-        " or twenty times what a tick costs beside its steps",
+        " and with all seats taken twenty times what a tick costs beside its steps",
     )
     stream_weight: float = Field(
         default=4.0,

@@ -27,7 +27,7 @@ from load_tests.untrained_bundle import LstmSize, write_untrained_bundle
 
 MODEL = "engine-bound"
 _HARMLESS = {Outcome.ANSWERED, Outcome.QUEUE_FULL, Outcome.UNREACHABLE, Outcome.EXPIRED}
-_PEAK_CALLERS = 192
+_PEAK_CALLERS = 256
 _WARM_UP_S = 1.0
 
 

@@ -11,13 +11,16 @@ _USUAL_S = 0.005
 _PARTS = 20
 
 
-def longest_tick_s(most_s: float | None, rows: int, cost: CostModel) -> float:
-    """How long a tick of so many rows may take: `most_s`, or where that is None as long as pays.
+def longest_tick_s(most_s: float | None, rows: int, cost: CostModel, *, is_crowded: bool) -> float:
+    """How long a tick of so many rows may take.
 
-    Newcomers wait for a tick's end, so it should be short; but every tick has its price, and the more of
-    them, the later everybody is done.
+    That is `most_s` where it is given. Else newcomers, who wait for a tick's end, decide: ticks are short.
+    But each has its price, and where all seats have somebody to sit on them (`is_crowded`) newcomers wait for
+    seats, the longer the more goes into ticks: then a tick is as long as pays.
     """
-    return max(_USUAL_S, _PARTS * (cost.call_s + rows * ROW_TICK_S)) if most_s is None else most_s
+    if most_s is not None:
+        return most_s
+    return max(_USUAL_S, _PARTS * (cost.call_s + rows * ROW_TICK_S)) if is_crowded else _USUAL_S
 
 
 def chunk_length(remaining: Iterable[int], cost: CostModel, most_s: float, *, is_awaited: bool) -> int:

@@ -71,9 +71,10 @@ class Seats:
         self._pace.forget_old(now_s)
         while line := self._line():
             cost, limits = self._cost(), self._limits()
-            longest_s = longest_tick_s(self._max_tick_s, limits.max_rows, cost)
+            is_crowded = len(line) >= limits.max_rows
+            longest_s = longest_tick_s(self._max_tick_s, limits.max_rows, cost, is_crowded=is_crowded)
             rides = company(line, cost, limits, longest_s)
-            if self._are_in_time(rides, now_s, is_full=len(rides) < len(line)):
+            if self._are_in_time(rides, now_s, longest_s, is_full=len(rides) < len(line)):
                 self._sit(rides)
                 return rides
         return []
@@ -85,7 +86,7 @@ class Seats:
             line = sorted(self._standing + line, key=_place)
         return self._share.ordered(line) if line else line
 
-    def _are_in_time(self, rides: list[Ride], now_s: float, *, is_full: bool) -> bool:
+    def _are_in_time(self, rides: list[Ride], now_s: float, longest_s: float, *, is_full: bool) -> bool:
         """Whether all who begin are still wanted, and nobody had to be told that he will be too late.
 
         Who will be late rides only where nobody has to stand: a seat is a waste on him, but that he will be
@@ -94,9 +95,7 @@ class Seats:
         beginning = [ride for ride in rides if not ride.done]
         if not beginning and not is_full:
             return True
-        rows, cost = len(rides), self._cost()
-        longest_s = longest_tick_s(self._max_tick_s, rows, cost)
-        foretold_s = partial(ride_seconds, rows=rows, cost=cost, most_s=longest_s)
+        foretold_s = partial(ride_seconds, rows=len(rides), cost=self._cost(), most_s=longest_s)
         factor = self._pace.cautious_factor
         for ride in beginning:
             ride.foretold_s = foretold_s(ride.left)

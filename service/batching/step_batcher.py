@@ -126,7 +126,8 @@ class StepBatcher:
             return 0.0
         steps = max(ticket.steps for ticket in tickets)
         rows, cost = len(self._running[0].rides), self._costs.current()
-        return ride_seconds(steps, rows, cost, longest_tick_s(self._max_tick_s, rows, cost))
+        longest_s = longest_tick_s(self._max_tick_s, rows, cost, is_crowded=self._is_crowded())
+        return ride_seconds(steps, rows, cost, longest_s)
 
     def _wake(self) -> None:
         """Turn after the callbacks already due: requests read in the same turn of the loop ride together."""
@@ -174,11 +175,18 @@ class StepBatcher:
 
     def _chunk(self, rides: list[Ride]) -> int:
         is_awaited = len(self._seats) > 0 or self._queue.work.rows > 0
-        left = [ride.left for ride in rides]
-        cost = self._costs.current()
-        longest_s = longest_tick_s(self._max_tick_s, len(left), cost)
+        left, cost = [ride.left for ride in rides], self._costs.current()
+        longest_s = longest_tick_s(
+            self._max_tick_s, len(left), cost, is_crowded=self._is_crowded(and_besides=len(left))
+        )
         chunk = chunk_length(left, cost, longest_s, is_awaited=is_awaited)
         return min(chunk, max(1, self._limits().max_row_steps // len(rides)))
+
+    def _is_crowded(self, and_besides: int = 0) -> bool:
+        """Whether at least as many are here as there are seats."""
+        riding = sum(len(tick.rides) for tick in self._running)
+        here = len(self._seats) + self._queue.work.rows + riding + and_besides
+        return here >= self._limits().max_rows
 
     def _finished(self, tick: Tick, outcome: Outcome) -> None:
         ended_s = self._clock.now()
