@@ -27,14 +27,6 @@ from service.errors import (
 from service.sessions.snapshot_format import MOST_BYTES
 from service.sessions.state_keys import KEY_ID_BYTES, StateKey
 
-try:
-    from cryptography.exceptions import InvalidTag
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-except ImportError:
-    _has_cryptography = False
-else:
-    _has_cryptography = True
-
 _MAGIC = b"CRSLSEAL"
 _FORMAT = 1
 _HEAD = struct.Struct(f"<8sH{KEY_ID_BYTES}sd32s12s")
@@ -46,14 +38,19 @@ class Seal:
     """Seals with the first of its keys and opens what any of them sealed."""
 
     def __init__(self, keys: Sequence[StateKey]) -> None:
-        if not _has_cryptography:
+        # A twentieth of a second of the start, for those who have a key.
+        try:
+            from cryptography.exceptions import InvalidTag
+            from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+        except ImportError:
             raise InvalidSettings(
                 "CAROUSEL_STATE_KEY: needs the package cryptography: pip install 'carousel-serve[seal]'"
-            )
+            ) from None
         if not keys:
             raise InvalidSettings("CAROUSEL_STATE_KEY: expected one key at least")
         self._first = keys[0]
         self._keys = {key.key_id: AESGCM(key.secret) for key in keys}
+        self._invalid = InvalidTag
 
     def close_up(self, snapshot: bytes, fingerprint: str, expires_s: float) -> bytes:
         """A dumped snapshot for the client to carry until `expires_s`, Unix seconds."""
@@ -77,7 +74,7 @@ class Seal:
             )
         try:
             snapshot = cipher.decrypt(nonce, sealed[_HEAD.size :], sealed[: _HEAD.size])
-        except InvalidTag:
+        except self._invalid:
             raise SnapshotRefused("snapshot: was changed since it was sealed") from None
         # Not before: what the head says counts only once it is known to be ours.
         if expires_s <= now_s:
