@@ -25,7 +25,7 @@ async def a_short_life(bench: ResidentBench) -> None:
     await bench.done(bench.step("a", 30), bench.step("b", 1))
 
 
-@pytest.mark.parametrize(("failure", "first_call"), [(CudaFailed, 1), (CudaContextLost, 4)])
+@pytest.mark.parametrize(("failure", "first_call"), [(CudaFailed, 1), (CudaContextLost, 7)])
 def test_whichever_call_to_the_device_fails_every_stream_goes_on(failure, first_call):
     async def scenario(number: int | None) -> int:
         bench = ResidentBench()
@@ -37,7 +37,7 @@ def test_whichever_call_to_the_device_fails_every_stream_goes_on(failure, first_
         await bench.leave()
         return calls
 
-    every = 1 if is_thorough() else 6
+    every = 1 if is_thorough() else 12
     for number in range(min(first_call, every), asyncio.run(scenario(None)) + 1, every):
         asyncio.run(scenario(number))
 
