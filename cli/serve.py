@@ -16,7 +16,7 @@ def serve(
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
 ) -> None:
     """Serve every bundle of a folder over HTTP. Further settings: environment variables CAROUSEL_*."""
-    # Next to nothing that importing makes is garbage: looking for it takes an eighth of the start.
+    # Next to nothing that importing makes is garbage: looking for it takes an eighth of the time.
     gc.disable()
     from cli.banner import print_banner
     from cli.console import told
