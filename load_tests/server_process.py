@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -11,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import Popen, TimeoutExpired
 from typing import IO
 
 from load_tests.address import Address, free_address
@@ -30,7 +30,7 @@ class ServerFailed(Exception):
 class ServerProcess:
     """A running server and how long it took from process start to its first answer."""
 
-    process: subprocess.Popen[bytes]
+    process: Popen[bytes]
     address: Address
     first_answer_s: float
     grpc: Address
@@ -92,7 +92,7 @@ def _server(
 ) -> Iterator[ServerProcess]:
     with tempfile.TemporaryFile() as log:
         started_s = time.perf_counter()
-        process = subprocess.Popen(  # noqa: S603 - our own module
+        process = Popen(  # noqa: S603 - our own module
             [sys.executable, *command], env=os.environ | variables, stdout=log, stderr=log
         )
         try:
@@ -104,9 +104,7 @@ def _server(
             _stop(process)
 
 
-def _wait_for_answer(
-    process: subprocess.Popen[bytes], address: Address, probe: Probe, log: IO[bytes]
-) -> None:
+def _wait_for_answer(process: Popen[bytes], address: Address, probe: Probe, log: IO[bytes]) -> None:
     gives_up_s = time.perf_counter() + _START_S
     while not probe.is_answered(address):
         if process.poll() is not None or time.perf_counter() > gives_up_s:
@@ -116,11 +114,11 @@ def _wait_for_answer(
         time.sleep(_POLL_S)
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
+def _stop(process: Popen[bytes]) -> None:
     process.terminate()
     try:
         process.wait(_STOP_S)
-    except subprocess.TimeoutExpired:
+    except TimeoutExpired:
         process.kill()
         process.wait()
         raise ServerFailed(f"the server had not ended {_STOP_S:g} s after SIGTERM") from None

@@ -11,20 +11,31 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from forked_process import ForkedProcess
+
 _CONSOLE_SCRIPT = Path(sys.executable).with_name("carousel")
 _LONGEST_LIFE_S = 60.0
 
 
 class CarouselProcess:
-    """A running server; `address` and `curl` are what its banner says."""
+    """A running server; `address` and `curl` are what its banner says.
+
+    Forked from a process that has imported what it needs, but where it `is_started_cold`.
+    """
 
     def __init__(
-        self, models_dir: Path, port: int = 0, longest_life_s: float = _LONGEST_LIFE_S, **settings: str
+        self,
+        models_dir: Path,
+        port: int = 0,
+        longest_life_s: float = _LONGEST_LIFE_S,
+        is_started_cold: bool = False,
+        **settings: str,
     ) -> None:
         settings = {"grpc_port": "0"} | settings
         environment = {f"CAROUSEL_{name.upper()}": value for name, value in settings.items()}
-        self.process = subprocess.Popen(
-            [_CONSOLE_SCRIPT, "serve", "--port", str(port), "--models-dir", models_dir],
+        start = subprocess.Popen if is_started_cold else ForkedProcess
+        self.process = start(
+            [sys.executable, _CONSOLE_SCRIPT, "serve", "--port", str(port), "--models-dir", models_dir],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

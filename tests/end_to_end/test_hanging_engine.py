@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from forked_process import ForkedProcess
 
 _PROGRAM = Path(__file__).parents[1] / "hanging_server.py"
 # Far more than the server takes, and far less than forever.
@@ -19,10 +19,8 @@ _SOON_S = 20.0
 
 
 @contextmanager
-def hanging_server(models_dir: Path, where: str) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen(
-        [sys.executable, _PROGRAM, models_dir, where], stdout=subprocess.PIPE, text=True
-    )
+def hanging_server(models_dir: Path, where: str) -> Iterator[ForkedProcess]:
+    process = ForkedProcess([sys.executable, _PROGRAM, models_dir, where])
     guard = threading.Timer(60, process.kill)
     guard.start()
     try:
@@ -33,7 +31,7 @@ def hanging_server(models_dir: Path, where: str) -> Iterator[subprocess.Popen[st
         process.communicate()
 
 
-def said(process: subprocess.Popen[str], start: str) -> str:
+def said(process: ForkedProcess, start: str) -> str:
     """The next line that begins so."""
     return next(line.strip() for line in process.stdout or () if line.startswith(start))
 

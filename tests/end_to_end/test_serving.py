@@ -19,7 +19,7 @@ from service.repository.golden import read_golden
 
 @pytest.fixture(scope="module")
 def server(published):
-    with CarouselProcess(published) as process:
+    with CarouselProcess(published, is_started_cold=True) as process:
         assert process.address, process.said
         yield process
 
@@ -97,7 +97,7 @@ def test_callers_at_the_same_time_each_get_their_own_answer(client, published):
 
 
 def test_a_server_without_models_ends_with_status_one_and_says_why(tmp_path):
-    with CarouselProcess(tmp_path) as process:
+    with CarouselProcess(tmp_path, is_started_cold=True) as process:
         assert process.wait() == 1
     assert "holds no bundle that can be served" in process.said
 

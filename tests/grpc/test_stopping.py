@@ -139,6 +139,6 @@ def test_a_port_that_is_taken_is_told_in_one_sentence(published):
 
 
 def test_a_server_without_grpc_does_not_load_it(published):
-    with CarouselProcess(published, grpc_port="none") as server:
+    with CarouselProcess(published, is_started_cold=True, grpc_port="none") as server:
         assert "cygrpc" not in Path(f"/proc/{server.process.pid}/maps").read_text()
     assert "gRPC" not in server.said
