@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import orjson
+import typer
 
-from cli.console import out
 from service.api.examples import predict_example
 from service.app import Carousel
 from service.plans.driver import Gpu, find_gpu
@@ -15,17 +15,16 @@ from service.repository.served_model import ServedModel
 def print_banner(carousel: Carousel, address: str) -> None:
     """Print the addresses and a `curl` line with a real sequence."""
     models = carousel.registry.models
-    out.print(f"\nCarousel serves {', '.join(model.manifest.name for model in models)}", soft_wrap=True)
-    out.print(f"  {_where()}", soft_wrap=True)
+    typer.echo(f"\nCarousel serves {', '.join(model.manifest.name for model in models)}")
+    typer.echo(f"  {_where()}")
     for title, path in (("page", "/"), ("docs", "/docs"), ("metrics", "/metrics")):
-        out.print(f"  {title:<8} {address}{path}")
+        typer.echo(f"  {title:<8} {address}{path}")
     showpiece = _showpiece(models)
     if showpiece is not None:
         has_keys = carousel.admission.has_keys
         first = ", with an API key in CAROUSEL_KEY" if has_keys else ""
-        out.print(f"\nTry it{first}; the answer is {_due_label(showpiece)}:\n")
-        # Plain print: a wrapped line could not be pasted.
-        print(_curl(showpiece, address, has_keys), flush=True)  # noqa: T201
+        typer.echo(f"\nTry it{first}; the answer is {_due_label(showpiece)}:\n")
+        typer.echo(_curl(showpiece, address, has_keys))
 
 
 def _where() -> str:

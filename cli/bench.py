@@ -43,7 +43,8 @@ def bench(
     from cli.bench_options import Options, numbers, precisions
     from cli.bench_run import compare_engines, time_trainings
     from cli.bench_show import show
-    from cli.console import err, told
+    from cli.console import err
+    from cli.told import told
     from load_tests.engines.outcome import read_outcome
     from service.errors import CarouselError
 

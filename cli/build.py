@@ -57,9 +57,10 @@ def build(
     require_onnx("building plans")
     from rich.markup import escape
 
-    from cli.console import err, out, told
+    from cli.console import err, out
     from cli.plan_table import plan_table
     from cli.sequence_file import UnreadableFile
+    from cli.told import told
     from service.errors import CarouselError
     from service.plans.cache import PlanCache
     from service.plans.driver import find_gpu

@@ -21,7 +21,8 @@ def export(
     from cli.extras import require_export_extra
 
     require_export_extra()
-    from cli.console import out, told
+    from cli.console import out
+    from cli.told import told
     from model_export.checkpoint import NoCheckpoint, load_checkpoint
     from model_export.onnx_exporter import export_onnx
     from model_export.onnx_file import write_onnx

@@ -21,7 +21,8 @@ def import_model(
     require_onnx("importing")
     from pydantic import ValidationError
 
-    from cli.console import out, told
+    from cli.console import out
+    from cli.told import told
     from model_export.import_release import release_import
     from model_export.onnx_import import ImportRefused
     from model_export.onnx_import import import_model as bring_in

@@ -29,9 +29,10 @@ def inspect_model(
     import orjson
 
     from cli.asking import INSPECT, Refused, ask_bundle, ask_server
-    from cli.console import out, told
+    from cli.console import out
     from cli.extras import require_matplotlib
     from cli.sequence_file import UnreadableFile
+    from cli.told import told
     from service.errors import CarouselError
 
     require_matplotlib()

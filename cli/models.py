@@ -14,7 +14,8 @@ def models(
     """List the bundles of a folder with what they take, give and reach; verifies every file."""
     from rich.table import Table
 
-    from cli.console import err, out, told
+    from cli.console import err, out
+    from cli.told import told
     from service.errors import InvalidBundle
     from service.repository.scanner import bundle_folders, read_bundle
 

@@ -24,8 +24,9 @@ def predict(
 
     from cli.answers_table import answers_table
     from cli.asking import PREDICT, Refused, ask_bundle, ask_server
-    from cli.console import out, told
+    from cli.console import out
     from cli.sequence_file import UnreadableFile, read_request
+    from cli.told import told
     from service.errors import CarouselError
 
     with told(UnreadableFile, CarouselError, Refused):

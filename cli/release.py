@@ -27,7 +27,8 @@ def release(
     from cli.extras import require_export_extra
 
     require_export_extra()
-    from cli.console import err, told
+    from cli.console import err
+    from cli.told import told
     from model_export.recipes.catalogue import UnknownRecipe, recipe, recipe_names
 
     chosen = recipe_names() if every else (names or [])
@@ -41,9 +42,10 @@ def release(
 
 
 def _release(one: Recipe, from_checkpoint: bool, models_dir: Path, checkpoints: Path, threads: int) -> bool:
-    from cli.console import err, out, told
+    from cli.console import err, out
     from cli.progress import training_bar
     from cli.quality_table import quality_table
+    from cli.told import told
     from model_export.checkpoint import NoCheckpoint, load_checkpoint, save_checkpoint
     from model_export.parity import ParityFailed
     from model_export.release import release as publish

@@ -23,8 +23,9 @@ def train(
     from cli.extras import require_export_extra
 
     require_export_extra()
-    from cli.console import out, told
+    from cli.console import out
     from cli.quality_table import quality_table
+    from cli.told import told
     from model_export.checkpoint import save_checkpoint
     from model_export.recipes.catalogue import UnknownRecipe, recipe
     from model_export.training_run import run_training
