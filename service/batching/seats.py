@@ -7,7 +7,6 @@ from functools import partial
 from operator import attrgetter
 
 from service.batching.boarding_queue import BoardingQueue
-from service.batching.chunk_length import longest_tick_s
 from service.batching.company import company, ride_seconds
 from service.batching.cost_model import CostModel
 from service.batching.length_queue import still_wanted
@@ -31,7 +30,6 @@ class Seats:
         slots: StateSlots,
         cost: Callable[[], CostModel],
         limits: Callable[[], BatchLimits],
-        max_tick_s: float | None,
         learn: Callable[[Ticket, float], None],
         share: Share,
     ) -> None:
@@ -40,7 +38,6 @@ class Seats:
         self._slots = slots
         self._cost = cost
         self._limits = limits
-        self._max_tick_s = max_tick_s
         self._learn = learn
         self._share = share
         # How long rides take beside what is foretold of them.
@@ -66,14 +63,11 @@ class Seats:
         """The tick that was just formed of these is predicted to take so long."""
         self._share.ran(rides, tick_s)
 
-    def seated(self, now_s: float) -> list[Ride]:
-        """The rides of the next tick; whoever has begun and has to stand keeps his state."""
+    def seated(self, now_s: float, longest_s: float) -> list[Ride]:
+        """The rides of the next tick, which takes so long at most; whoever has to stand keeps his state."""
         self._pace.forget_old(now_s)
         while line := self._line():
-            cost, limits = self._cost(), self._limits()
-            is_crowded = len(line) >= limits.max_rows
-            longest_s = longest_tick_s(self._max_tick_s, limits.max_rows, cost, is_crowded=is_crowded)
-            rides = company(line, cost, limits, longest_s)
+            rides = company(line, self._cost(), self._limits(), longest_s)
             if self._are_in_time(rides, now_s, longest_s, is_full=len(rides) < len(line)):
                 self._sit(rides)
                 return rides

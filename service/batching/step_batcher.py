@@ -64,9 +64,7 @@ class StepBatcher:
         self._max_tick_s = max_tick_s
         self._queue = BoardingQueue(costs.current)
         self._rules = QueueRules(bounds, self._queue, costs.current, limits)
-        self._seats = Seats(
-            self._queue, slots, costs.current, limits, max_tick_s, self._rules.learn, share or Share()
-        )
+        self._seats = Seats(self._queue, slots, costs.current, limits, self._rules.learn, share or Share())
         self._halves: list[list[Ride]] = []
         self._running: list[Tick] = []
         # What those who ride have before them; found out at most once a turn.
@@ -125,9 +123,7 @@ class StepBatcher:
         if not self._running:
             return 0.0
         steps = max(ticket.steps for ticket in tickets)
-        rows, cost = len(self._running[0].rides), self._costs.current()
-        longest_s = longest_tick_s(self._max_tick_s, rows, cost, is_crowded=self._is_crowded())
-        return ride_seconds(steps, rows, cost, longest_s)
+        return ride_seconds(steps, len(self._running[0].rides), self._costs.current(), self._longest_tick_s())
 
     def _wake(self) -> None:
         """Turn after the callbacks already due: requests read in the same turn of the loop ride together."""
@@ -146,19 +142,19 @@ class StepBatcher:
         self._is_woken = False
         self._riding = None
         while self._may_turn():
-            now_s = self._clock.now()
-            rides = self._halves.pop() if self._halves else self._seats.seated(now_s)
+            now_s, longest_s = self._clock.now(), self._longest_tick_s()
+            rides = self._halves.pop() if self._halves else self._seats.seated(now_s, longest_s)
             if not rides:
                 break
-            self._run(rides, now_s)
+            self._run(rides, now_s, longest_s)
 
-    def _run(self, rides: list[Ride], now_s: float) -> None:
+    def _run(self, rides: list[Ride], now_s: float, longest_s: float) -> None:
         for ride in rides:
             if not ride.done:
                 ride.ticket.started_s = now_s
         buffer = self._buffers.pop() if self._buffers else TickBuffer(self._signature)
         try:
-            tick = buffer.fill(rides, self._chunk(rides), self.slots, self._residency, now_s)
+            tick = buffer.fill(rides, self._chunk(rides, longest_s), self.slots, self._residency, now_s)
         except MemoryError as failure:
             self._buffers.append(buffer)
             self._bisect(rides, failure)
@@ -173,20 +169,17 @@ class StepBatcher:
 
         self._engine.submit(tick.batch, finished)
 
-    def _chunk(self, rides: list[Ride]) -> int:
+    def _chunk(self, rides: list[Ride], longest_s: float) -> int:
         is_awaited = len(self._seats) > 0 or self._queue.work.rows > 0
-        left, cost = [ride.left for ride in rides], self._costs.current()
-        longest_s = longest_tick_s(
-            self._max_tick_s, len(left), cost, is_crowded=self._is_crowded(and_besides=len(left))
-        )
-        chunk = chunk_length(left, cost, longest_s, is_awaited=is_awaited)
+        left = [ride.left for ride in rides]
+        chunk = chunk_length(left, self._costs.current(), longest_s, is_awaited=is_awaited)
         return min(chunk, max(1, self._limits().max_row_steps // len(rides)))
 
-    def _is_crowded(self, and_besides: int = 0) -> bool:
-        """Whether at least as many are here as there are seats."""
-        riding = sum(len(tick.rides) for tick in self._running)
-        here = len(self._seats) + self._queue.work.rows + riding + and_besides
-        return here >= self._limits().max_rows
+    def _longest_tick_s(self) -> float:
+        """It is crowded where at least as many are here as there are seats."""
+        seats = self._limits().max_rows
+        here = len(self._seats) + self._queue.work.rows + sum(len(tick.rides) for tick in self._running)
+        return longest_tick_s(self._max_tick_s, seats, self._costs.current(), is_crowded=here >= seats)
 
     def _finished(self, tick: Tick, outcome: Outcome) -> None:
         ended_s = self._clock.now()

@@ -42,7 +42,6 @@ class Turning:
             self.slots,
             lambda: self.cost,
             lambda: limits,
-            MAX_TICK_S,
             lambda *_: None,
             Share(weight),
         )
@@ -62,7 +61,7 @@ class Turning:
             self.add(steps, stream=stream)
 
     def tick(self) -> list[Ride]:
-        rides = self.seats.seated(self.now_s)
+        rides = self.seats.seated(self.now_s, MAX_TICK_S)
         chunk = chunk_length([ride.left for ride in rides], self.cost, MAX_TICK_S, is_awaited=True)
         tick_s = self.cost.seconds(len(rides), chunk)
         self.seats.ride_for(rides, tick_s)
