@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
+
 import orjson
 import typer
 
@@ -14,17 +17,23 @@ from service.repository.served_model import ServedModel
 
 def print_banner(carousel: Carousel, address: str) -> None:
     """Print the addresses and a `curl` line with a real sequence."""
+    # A server whose output goes to a full disk serves all the same.
+    with suppress(OSError):
+        typer.echo("\n".join(_banner(carousel, address)))
+
+
+def _banner(carousel: Carousel, address: str) -> Iterator[str]:
     models = carousel.registry.models
-    typer.echo(f"\nCarousel serves {', '.join(model.manifest.name for model in models)}")
-    typer.echo(f"  {_where()}")
+    yield f"\nCarousel serves {', '.join(model.manifest.name for model in models)}"
+    yield f"  {_where()}"
     for title, path in (("page", "/"), ("docs", "/docs"), ("metrics", "/metrics")):
-        typer.echo(f"  {title:<8} {address}{path}")
+        yield f"  {title:<8} {address}{path}"
     showpiece = _showpiece(models)
     if showpiece is not None:
         has_keys = carousel.admission.has_keys
         first = ", with an API key in CAROUSEL_KEY" if has_keys else ""
-        typer.echo(f"\nTry it{first}; the answer is {_due_label(showpiece)}:\n")
-        typer.echo(_curl(showpiece, address, has_keys))
+        yield f"\nTry it{first}; the answer is {_due_label(showpiece)}:\n"
+        yield _curl(showpiece, address, has_keys)
 
 
 def _where() -> str:

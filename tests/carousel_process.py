@@ -13,7 +13,7 @@ from typing import Self
 
 from forked_process import ForkedProcess
 
-_CONSOLE_SCRIPT = Path(sys.executable).with_name("carousel")
+CONSOLE_SCRIPT = Path(sys.executable).with_name("carousel")
 _LONGEST_LIFE_S = 60.0
 
 
@@ -35,7 +35,7 @@ class CarouselProcess:
         environment = {f"CAROUSEL_{name.upper()}": value for name, value in settings.items()}
         start = subprocess.Popen if is_started_cold else ForkedProcess
         self.process = start(
-            [sys.executable, _CONSOLE_SCRIPT, "serve", "--port", str(port), "--models-dir", models_dir],
+            [sys.executable, CONSOLE_SCRIPT, "serve", "--port", str(port), "--models-dir", models_dir],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -12,7 +12,7 @@ from multiprocessing.reduction import DupFd
 from typing import IO, Any
 
 _NURSERY = multiprocessing.get_context("forkserver")
-_NURSERY.set_forkserver_preload(["cli.main", "cli.banner", "service.server", "service.api.grpc.server"])
+_NURSERY.set_forkserver_preload(["nursery"])
 
 
 class ForkedProcess:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import httpx
 import numpy as np
 import pytest
-from carousel_process import CarouselProcess
+from carousel_process import CONSOLE_SCRIPT, CarouselProcess
+from forked_process import ForkedProcess
 
+from load_tests.address import free_address
+from load_tests.probe import READY
 from service.repository.golden import read_golden
 
 
@@ -110,3 +116,24 @@ def test_a_server_whose_port_is_taken_ends_with_status_one_and_says_so(published
         with CarouselProcess(published, port=port) as process:
             assert process.wait() == 1
     assert f"('127.0.0.1', {port}): address already in use" in process.said
+
+
+def test_a_server_whose_output_goes_to_a_full_disk_serves_and_refuses_all_the_same(published):
+    address = free_address()
+    given = {
+        "models_dir": str(published),
+        "port": str(address.port),
+        "grpc_port": "none",
+        "log_level": "debug",
+    }
+    environment = os.environ | {f"CAROUSEL_{name.upper()}": value for name, value in given.items()}
+    with Path("/dev/full").open("w") as full:
+        server = ForkedProcess([sys.executable, CONSOLE_SCRIPT, "serve"], environment, full)
+    try:
+        while not READY.is_answered(address):
+            assert server.poll() is None
+        assert httpx.post(f"{address.url}/predict/gait", json={"sequence": [[1, 2]]}).status_code == 200
+        assert httpx.post(f"{address.url}/predict/nobody", json={"sequence": [[1, 2]]}).status_code == 404
+    finally:
+        server.kill()
+        server.wait()

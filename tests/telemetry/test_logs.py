@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+from pathlib import Path
 
 import pytest
 import structlog
@@ -85,3 +87,16 @@ def test_the_standard_library_s_lines_are_switched_too(capsys):
     for level in (logging.WARNING, logging.ERROR, logging.CRITICAL):
         logging.getLogger("uvicorn").log(level, "x")
     assert [line["level"] for line in logged(capsys)] == ["error", "critical"]
+
+
+def test_lines_that_nobody_takes_are_lost_and_nothing_else(capsys, monkeypatch):
+    configure_logs("info", as_json=True)
+    logger = structlog.get_logger()
+    with Path("/dev/full").open("w") as full, monkeypatch.context() as patch:
+        patch.setattr("sys.stdout", full)
+        for _ in range(100):
+            logger.info("lost", filler="x" * 1000)
+        # Closing would try to write what is left.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), full.fileno())
+    logger.info("there is room again")
+    assert [line["event"] for line in logged(capsys)] == ["there is room again"]
