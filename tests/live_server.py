@@ -100,6 +100,11 @@ class LiveServer:
         host, port = self._server.servers[0].sockets[0].getsockname()
         return host, port
 
+    @property
+    def connections(self) -> set[Any]:
+        """The server's side of those that are open."""
+        return self._server.server_state.connections
+
     def buffer_little(self) -> None:
         """Let the kernel take a few kilobytes of an answer that nobody reads, not megabytes."""
         # Its connections inherit it.
@@ -119,7 +124,7 @@ class LiveServer:
 
     async def all_left(self, but: int = 0) -> None:
         """Wait until the server knows of at most `but` connections."""
-        await self.until(lambda: len(self._server.server_state.connections) <= but)
+        await self.until(lambda: len(self.connections) <= but)
 
     async def until(self, condition: Any) -> None:
         """Let the loop turn until something is so."""

@@ -6,12 +6,12 @@ import asyncio
 from typing import Any, ClassVar
 
 from service.api.error_responses import ErrorResponses
-from service.api.http_upgrades import PlainConnection
+from service.api.http_answers import WholeAnswers
 
 _PARTING_S = 1.0
 
 
-class TimedWrites(PlainConnection):
+class TimedWrites(WholeAnswers):
     """Ends a connection to which nothing could be written for `write_timeout_s`.
 
     The timer runs only while a client is behind: where its buffer is full, or where a closing connection
