@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -30,7 +32,6 @@ gc.disable()
 
 def pytest_collection_finish() -> None:
     """Let the garbage collector pass over what collecting has imported, a million objects that stay."""
-    gc.collect()
     gc.freeze()
     gc.enable()
 
@@ -41,6 +42,17 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from bundles import publish_bundles
 
     return publish_bundles(tmp_path_factory.mktemp("published"))
+
+
+@pytest.fixture
+def logged() -> Iterator[list[logging.LogRecord]]:
+    """What libraries log meanwhile, which pytest need not listen to in each of four thousand tests."""
+    records: list[logging.LogRecord] = []
+    handler = logging.Handler()
+    handler.emit = records.append
+    logging.getLogger().addHandler(handler)
+    yield records
+    logging.getLogger().removeHandler(handler)
 
 
 @pytest.fixture

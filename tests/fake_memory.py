@@ -11,7 +11,7 @@ from service.domain.tensors import Array
 
 _APART = 1 << 30
 # A NaN as float32, and as int32 no length, no place in any table, and no row that is to be left alone.
-_POISON = np.array([0xFF, 0xFF, 0xFF, 0x7F], np.uint8)
+_POISON = np.array([0xFF, 0xFF, 0xFF, 0x7F], np.uint8).view(np.uint32)[0]
 
 
 class FakeMemory:
@@ -35,13 +35,13 @@ class FakeMemory:
         """Device memory, at an address far from any other."""
         self._rules.must(size > 0, "an empty allocation")
         address = next(self._addresses)
-        self._blocks[address] = np.resize(_POISON, size)
+        self._blocks[address] = _poison(size)
         return address
 
     def pin(self, size: int) -> Array:
         """Host memory, at its own address."""
         self._rules.must(size > 0, "an empty allocation")
-        block = np.resize(_POISON, size)
+        block = _poison(size)
         self._blocks[block.ctypes.data] = block
         return block
 
@@ -66,4 +66,8 @@ class FakeMemory:
         return self._blocks[base][address - base : address - base + size]
 
     def poison(self, address: int, size: int) -> None:
-        self.view(address, size)[:] = np.resize(_POISON, size)
+        self.view(address, size)[:] = _poison(size)
+
+
+def _poison(size: int) -> Array:
+    return np.full(-(-size // 4), _POISON).view(np.uint8)[:size]

@@ -12,13 +12,15 @@ from multiprocessing.reduction import DupFd
 from typing import IO, Any
 
 _NURSERY = multiprocessing.get_context("forkserver")
-_NURSERY.set_forkserver_preload(["nursery"])
+# By this name, since it starts where the tests do and knows of their folders nothing but that.
+_NURSERY.set_forkserver_preload(["tests.nursery"])
 
 
 class ForkedProcess:
     """What Popen makes of `[python, "-m", module, *arguments]`, or of a script in place of `-m module`.
 
-    Standard output and error go to `stdout`, an open file, or to a pipe that is `stdout` then.
+    Standard output goes to `stdout`, an open file, or to a pipe that is `stdout` then; standard error goes
+    to `stderr`, an open file, or along with it.
     """
 
     def __init__(
@@ -36,14 +38,16 @@ class ForkedProcess:
         if stdout == subprocess.PIPE:
             reading, writing = os.pipe()
             self.stdout = os.fdopen(reading, "r" if text else "rb")
-            self._start(env, writing)
+            self._start(env, writing, stderr)
             os.close(writing)
         else:
             assert not isinstance(stdout, int)
-            self._start(env, stdout.fileno())
+            self._start(env, stdout.fileno(), stderr)
 
-    def _start(self, env: Mapping[str, str], output: int) -> None:
-        self._process = _NURSERY.Process(target=_Program(self.args[1:], dict(env), output), daemon=True)
+    def _start(self, env: Mapping[str, str], output: int, stderr: IO[Any] | int) -> None:
+        complaints = output if isinstance(stderr, int) else stderr.fileno()
+        program = _Program(self.args[1:], dict(env), output, complaints)
+        self._process = _NURSERY.Process(target=program, daemon=True)
         self._process.start()
 
     @property
@@ -83,16 +87,18 @@ class ForkedProcess:
 class _Program:
     """Run in the new process: becomes the program."""
 
-    def __init__(self, arguments: list[str], environment: dict[str, str], output: int) -> None:
-        self._arguments, self._environment, self._output = arguments, environment, output
+    def __init__(
+        self, arguments: list[str], environment: dict[str, str], output: int, complaints: int
+    ) -> None:
+        self._arguments, self._environment = arguments, environment
+        self._output, self._complaints = output, complaints
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_output": DupFd(self._output)}
+        return self.__dict__ | {"_output": DupFd(self._output), "_complaints": DupFd(self._complaints)}
 
     def __call__(self) -> None:
-        output = self._output.detach()  # type: ignore[attr-defined]
-        os.dup2(output, sys.__stdout__.fileno())
-        os.dup2(output, sys.__stderr__.fileno())
+        os.dup2(self._output.detach(), sys.__stdout__.fileno())  # type: ignore[attr-defined]
+        os.dup2(self._complaints.detach(), sys.__stderr__.fileno())  # type: ignore[attr-defined]
         os.environ.clear()
         os.environ.update(self._environment)
         if self._arguments[0] == "-m":

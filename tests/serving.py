@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from quick_routes import remember_endpoints
 
 from service.app import Carousel
 from service.settings import Settings
+
+remember_endpoints()
 
 
 @asynccontextmanager

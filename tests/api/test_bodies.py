@@ -89,7 +89,7 @@ async def test_a_body_that_does_not_come_in_time_is_not_waited_for(sent):
 
 @pytest.mark.parametrize("sent", [b"", b'{"sequence"'])
 @on_a_loop
-async def test_a_client_that_leaves_while_sending_is_no_error(sent, caplog, capsys):
+async def test_a_client_that_leaves_while_sending_is_no_error(sent, logged, capsys):
     async with LiveServer() as server:
         leaver = await server.connect()
         await leaver.send(
@@ -98,12 +98,12 @@ async def test_a_client_that_leaves_while_sending_is_no_error(sent, caplog, caps
         await leaver.leave()
         await server.all_left()
         assert (await server.ask(request())).status == 200
-    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+    assert not [record for record in logged if record.levelno >= logging.ERROR]
     assert "error" not in capsys.readouterr().out
 
 
 @on_a_loop
-async def test_a_client_that_leaves_while_queued_is_not_computed_and_no_error(caplog, capsys):
+async def test_a_client_that_leaves_while_queued_is_not_computed_and_no_error(logged, capsys):
     async with LiveServer() as server:
         running = await server.memory.hold()
         leaver, stayer = await server.connect(), await server.connect()
@@ -118,7 +118,7 @@ async def test_a_client_that_leaves_while_queued_is_not_computed_and_no_error(ca
         assert (await running).status_code == 200
         assert (await stayer.reply()).status == 200
         assert server.memory.backends["sums"].names == [[0.0], [12.0]]
-    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+    assert not [record for record in logged if record.levelno >= logging.ERROR]
     assert "error" not in capsys.readouterr().out
 
 

@@ -94,7 +94,7 @@ async def test_what_cannot_be_unpacked_is_refused(encoding, body, status, words)
 @pytest.mark.parametrize("encoding", PACK)
 @on_a_loop
 async def test_a_bomb_is_refused_before_it_has_gone_off(encoding):
-    bomb = PACK[encoding](b" " * (64 * MIB))
+    bomb = PACK[encoding](b" " * (16 * MIB))
     async with LiveServer(max_body_bytes=MIB) as server:
         tracemalloc.start()
         reply = await server.ask(request(body=bomb, head=f"Content-Encoding: {encoding}\r\n"))

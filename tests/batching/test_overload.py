@@ -9,7 +9,7 @@ from simulated import Simulation
 from service.batching.sequence_batcher import SequenceBatcher
 from service.batching.step_batcher import StepBatcher
 
-SECONDS = 5.0
+SECONDS = 4.0
 
 
 def alike(_):

@@ -11,6 +11,7 @@ import grpc
 import httpx
 import numpy as np
 import pytest
+from plain_http import NO_TLS
 
 from service.api.grpc.messages import SERVICE, ModelInferRequest
 
@@ -67,7 +68,7 @@ def send(client: httpx.Client, infer, count: int) -> None:
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
 def test_memory_stays_flat_and_others_are_answered(server):
     with (
-        httpx.Client(base_url=f"http://{server.http}", timeout=20) as client,
+        httpx.Client(base_url=f"http://{server.http}", timeout=20, verify=NO_TLS) as client,
         grpc.insecure_channel(server.grpc) as channel,
     ):
         infer = channel.unary_unary(f"/{SERVICE}/ModelInfer")

@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 from forked_process import ForkedProcess
+from plain_http import NO_TLS
 
 _PROGRAM = Path(__file__).parents[1] / "hanging_server.py"
 # Far more than the server takes, and far less than forever.
@@ -47,9 +48,9 @@ def test_an_engine_that_hangs_while_it_is_loaded(published):
 def test_an_engine_that_hangs_with_a_request(published, waits):
     with hanging_server(published, "run") as server:
         address = said(server, "http")
-        while httpx.get(f"{address}/v2/models/gait/ready").json()["device"] != "gpu":
+        while httpx.get(f"{address}/v2/models/gait/ready", verify=NO_TLS).json()["device"] != "gpu":
             pass
-        with httpx.Client(timeout=_SOON_S) as client:
+        with httpx.Client(timeout=_SOON_S, verify=NO_TLS) as client:
             body = {"sequence": [[1, 2]] * 200}
             answers = []
             caller = threading.Thread(

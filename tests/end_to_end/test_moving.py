@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from carousel_process import CarouselProcess
 from on_a_loop import on_a_loop
+from plain_http import NO_TLS
 from redis_server import needs_redis, redis_server
 from serving import serving
 
@@ -110,7 +111,7 @@ def test_when_one_of_two_servers_is_killed_the_other_goes_on_with_every_stream(p
         with CarouselProcess(published, grpc_port="none", **store) as process:
             async with (
                 serving(published, session_store=redis.url, session_save_s=0) as other,
-                httpx.AsyncClient(base_url=process.address) as killed,
+                httpx.AsyncClient(base_url=process.address, verify=NO_TLS) as killed,
             ):
                 streams = [asyncio.create_task(stream([killed, other], f"k{n}", seen)) for n in range(8)]
                 for _ in range(35):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import httpx
 import numpy as np
 from carousel_process import CarouselProcess
+from plain_http import NO_TLS
 
 STREAMS = 20
 RANDOM = np.random.default_rng(7)
@@ -23,7 +24,10 @@ def outputs(client: httpx.Client, path: str, sequence, **more) -> np.ndarray:
 def test_every_stream_goes_on_where_it_was_when_the_server_was_told_to_end(published, tmp_path):
     store = {"session_store": f"dir:{tmp_path / 'sessions'}"}
     firsts = {}
-    with CarouselProcess(published, **store) as server, httpx.Client(base_url=server.address) as client:
+    with (
+        CarouselProcess(published, **store) as server,
+        httpx.Client(base_url=server.address, verify=NO_TLS) as client,
+    ):
         for model, sequences in MODELS.items():
             for number, sequence in enumerate(sequences):
                 path = f"/v2/models/{model}/sessions"
@@ -31,7 +35,10 @@ def test_every_stream_goes_on_where_it_was_when_the_server_was_told_to_end(publi
                 firsts[model, number] = outputs(client, f"{path}/s{number}/steps", sequence[:7], step=1)
     assert server.wait() == 0
     assert f'{{"count":{2 * STREAMS},' in server.said
-    with CarouselProcess(published, **store) as server, httpx.Client(base_url=server.address) as client:
+    with (
+        CarouselProcess(published, **store) as server,
+        httpx.Client(base_url=server.address, verify=NO_TLS) as client,
+    ):
         for model, sequences in MODELS.items():
             for number, sequence in enumerate(sequences):
                 path = f"/v2/models/{model}/sessions/s{number}/steps"

@@ -15,6 +15,7 @@ import pytest
 from api_keys import KEYS, key_file
 from carousel_process import CarouselProcess
 from certificates import AUTHORITY, Certificates, client_context
+from plain_http import NO_TLS
 from typer.testing import CliRunner
 
 from cli.main import app
@@ -37,7 +38,8 @@ def test_keys_and_tls_hold_on_every_port(published, tmp_path):
         assert secure.get("/v2/health/ready").status_code == 200
         assert secure.get("/v2").status_code == 401
         assert secure.get("/v2", headers={"x-api-key": KEYS["user"]}).status_code == 200
-        assert httpx.get(f"http://{address_of(server, 'health')}/v2/health/ready").status_code == 200
+        health = httpx.get(f"http://{address_of(server, 'health')}/v2/health/ready", verify=NO_TLS)
+        assert health.status_code == 200
         credentials = grpc.ssl_channel_credentials(AUTHORITY.cert_pem.bytes())
         with grpc.secure_channel(address_of(server, "gRPC"), credentials) as channel:
             ask = channel.unary_unary(f"/{SERVICE}/ServerMetadata")

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from carousel_process import CONSOLE_SCRIPT, CarouselProcess
 from forked_process import ForkedProcess
+from plain_http import NO_TLS
 
 from load_tests.address import free_address
 from load_tests.probe import READY
@@ -32,7 +33,7 @@ def server(published):
 
 @pytest.fixture(scope="module")
 def client(server):
-    with httpx.Client(base_url=server.address, timeout=20) as opened:
+    with httpx.Client(base_url=server.address, timeout=20, verify=NO_TLS) as opened:
         yield opened
 
 

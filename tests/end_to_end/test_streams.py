@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import websockets
 from carousel_process import CarouselProcess
+from plain_http import NO_TLS
 from stream_client import binary_step, parsed_output
 from websockets.sync.client import ClientConnection, connect
 
@@ -49,7 +50,7 @@ def server(published):
 @pytest.mark.parametrize("model", SEQUENCES)
 def test_both_forms_have_the_numbers_of_predict_to_the_last_bit(server, model):
     sequences = SEQUENCES[model]
-    with httpx.Client(base_url=server.address) as client:
+    with httpx.Client(base_url=server.address, verify=NO_TLS) as client:
         whole = predicted(client, model, sequences)
     with stream(server, model, rows=3) as (socket, _):
         socket.send(json.dumps({"type": "step", "sequences": sequences.tolist()}))
@@ -64,7 +65,7 @@ def test_both_forms_have_the_numbers_of_predict_to_the_last_bit(server, model):
 @pytest.mark.parametrize("model", SEQUENCES)
 def test_chunks_of_different_lengths_end_where_the_whole_does(server, model):
     sequences = SEQUENCES[model]
-    with httpx.Client(base_url=server.address) as client:
+    with httpx.Client(base_url=server.address, verify=NO_TLS) as client:
         whole = predicted(client, model, sequences)
     cuts = [sorted(RANDOM.choice(range(1, 17), 3, replace=False)) for _ in range(3)]
     parts = [np.split(sequence, cut) for sequence, cut in zip(sequences, cuts, strict=True)]
@@ -95,7 +96,10 @@ def test_a_stream_goes_on_after_its_server_was_told_to_end_and_started_again(pub
             assert closed.value.rcvd.code == 1012
         assert server.wait() == 0
     assert '{"count":1,' in server.said
-    with CarouselProcess(published, **store) as server, httpx.Client(base_url=server.address) as client:
+    with (
+        CarouselProcess(published, **store) as server,
+        httpx.Client(base_url=server.address, verify=NO_TLS) as client,
+    ):
         with stream(server, "gait", session="walk", resume="guess") as (_, refused):
             assert refused["status"] == 403
         with stream(server, "gait", session="run", resume=told["token"]) as (_, ended):

@@ -71,10 +71,10 @@ async def test_a_call_that_is_cancelled_costs_no_compute_and_harms_no_neighbour(
     ("failure", "lines"), [(ExecuteBatchError("execute_batch"), 0), (ValueError("odd"), 1)]
 )
 @on_a_loop
-async def test_an_answer_that_finds_nobody_is_no_error_in_the_log(failure, lines, caplog):
+async def test_an_answer_that_finds_nobody_is_no_error_in_the_log(failure, lines, logged):
     async with GrpcDoor():
         logging.getLogger("grpc._cython.cygrpc").error("raised in core", exc_info=failure)
-        assert len(caplog.records) == lines
+        assert len(logged) == lines
 
 
 @pytest.mark.parametrize(("given", "comes_back"), [("mine-7", True), ("x" * 200, False)])

@@ -11,7 +11,7 @@ from model_export.baselines.nearest_image import nearest_texts
 from model_export.baselines.nearest_warped import nearest_labels
 from model_export.baselines.residue_votes import ResidueVotes
 from model_export.datasets import digits, strips
-from model_export.datasets.protein import AMINO_ACIDS, load_protein
+from model_export.datasets.protein import AMINO_ACIDS, ProteinData, load_protein
 from model_export.datasets.utterances import UtteranceData, Utterances
 from model_export.datasets.vowels import load_vowels
 from model_export.padded_batches import padded, similar_lengths
@@ -53,16 +53,20 @@ def test_no_utterance_is_in_two_parts(load: Callable[[], UtteranceData]) -> None
     assert len(set(recordings)) == len(recordings)
 
 
-def test_no_protein_chain_is_in_two_parts() -> None:
-    chains = load_protein()
+@pytest.fixture(scope="module")
+def chains() -> ProteinData:
+    return load_protein()
+
+
+def test_no_protein_chain_is_in_two_parts(chains: ProteinData) -> None:
     parts = chains.training, chains.validation, chains.test
     assert [len(part) for part in parts] == [8340, 500, 500]
     names = [chain.name for part in parts for chain in part]
     assert len(set(names)) == 9340
 
 
-def test_every_residue_has_a_label() -> None:
-    for chain in load_protein().validation:
+def test_every_residue_has_a_label(chains: ProteinData) -> None:
+    for chain in chains.validation:
         assert chain.residues.shape == chain.structure.shape
         assert 0 <= chain.residues.min() <= chain.residues.max() < len(AMINO_ACIDS)
         assert set(chain.structure) <= {0, 1, 2}
@@ -110,8 +114,7 @@ def test_the_nearest_by_warping_is_the_same_word_said_slower() -> None:
     assert nearest_labels(known, asked).tolist() == [8, 7]
 
 
-def test_residues_vote_better_than_the_commonest_label() -> None:
-    chains = load_protein()
+def test_residues_vote_better_than_the_commonest_label(chains: ProteinData) -> None:
     votes = ResidueVotes(chains.training[:500])
     found = np.concatenate([votes.labels(chain.residues) for chain in chains.validation[:50]])
     due = np.concatenate([chain.structure for chain in chains.validation[:50]])

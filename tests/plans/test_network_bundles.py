@@ -141,7 +141,8 @@ def test_half_precision_on_onnx_runtime_answers_alike(name):
 
 @pytest.mark.parametrize(("name", "route", "precision"), PLANNED)
 def test_a_plan_of_fixed_time_comes_out_and_can_be_captured(name, route, precision):
-    plan = plan_of(graph_of(name, route, precision), steps=(8, 8, 8))
+    # As many steps as show that time is unrolled: each costs TensorRT the same again.
+    plan = plan_of(graph_of(name, route, precision), steps=(2, 2, 2))
     assert b"stream_capturable=1" in plan
 
 

@@ -19,7 +19,7 @@ from service.plans.profiles import parse_profile
 from service.plans.request import BuildRequest, identity_of
 from service.plans.supply import supply_plans
 
-REQUEST = BuildRequest(tuple(map(parse_profile, ("1:1-2-4", "16:1-2-4"))), NO_GPU)
+REQUEST = BuildRequest(tuple(map(parse_profile, ("1:1-2-4", "2:1-2-4"))), NO_GPU)
 ONE = REQUEST.parts()[0]
 
 
@@ -67,7 +67,7 @@ def test_a_spoilt_plan_is_built_anew_and_then_found(supplied, cache, sha256, fla
 
 
 def test_one_refused_profile_does_not_cost_the_others_their_plans(supplied):
-    huge = parse_profile("64:1-4096-65536")
+    huge = parse_profile("2:1-4096-65536")
     request = replace(REQUEST, profiles=(*REQUEST.profiles, huge), memory_bytes=1 << 24)
     *built, refused = supplied(request)
     assert all(one.record for one in built)
