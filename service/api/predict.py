@@ -8,7 +8,7 @@ import numpy as np
 import orjson
 
 from service.api.call import Call, Reply, check_media_type
-from service.api.early_refusal import StatedTimeout, refuse_early
+from service.api.early_refusal import StatedTimeout, least_of_lists, refuse_early
 from service.api.json_body import parsed_object, positive_number
 from service.domain.answers import Answer
 from service.domain.inference import InferRequest, InferResult
@@ -33,7 +33,7 @@ class PredictDoor:
     async def __call__(self, call: Call) -> Reply:
         check_media_type(call.headers, ACCEPTED)
         model = self._predictor.registry.find(call.model, call.version)
-        refuse_early(model, call.body, _TIMEOUT)
+        refuse_early(model, call.body, _TIMEOUT, least_of_lists)
         request, with_outputs = _read(call, model)
         # The body need not be in memory while the request waits.
         del call

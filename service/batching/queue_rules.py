@@ -9,6 +9,7 @@ from typing import Protocol
 from service.batching.cost_model import CostModel
 from service.batching.pace import Pace
 from service.batching.partition import BatchLimits
+from service.batching.scheduler import Least
 from service.batching.ticket import ORDINARY, Ticket
 from service.batching.waiting_work import WaitingWork, seconds_of
 from service.errors import CarouselError, DeadlineExceeded, DeadlineUnreachable, Overloaded
@@ -83,21 +84,27 @@ class QueueRules:
         work = self._queue.work
         return work.rows >= self._bounds.max_rows and not work.has_less_urgent(ORDINARY)
 
-    def check_room(self, now_s: float, running_s: float, timeout_s: float) -> None:
-        """Raises Overloaded where an ordinary request with so much time finds no place whatever is in it."""
+    def check_room(
+        self, least: Least, now_s: float, running_s: float, timeout_s: float, least_s: float = 0.0
+    ) -> None:
+        """Raises Overloaded where an ordinary request with so much time finds no place whatever is in it.
+
+        It asks for `least`, which takes `least_s` even if nobody waits, or for more.
+        """
         self._pace.forget_old(now_s)
-        if self.is_full or self._ahead_s(running_s) > timeout_s:
+        if self.is_full or self._answered_s(least, running_s, least_s) > timeout_s:
             self._sweep(now_s)
             if self.is_full:
                 raise self._full(running_s)
-            late_s = self._ahead_s(running_s) - timeout_s
+            late_s = self._answered_s(least, running_s, least_s) - timeout_s
             if late_s > 0 and self._queue.work.rows:
                 raise _too_late(timeout_s, late_s)
 
-    def _ahead_s(self, running_s: float) -> float:
-        """When an ordinary request would be answered that takes no time itself."""
-        waiting_s = self._queue.work.seconds(self._cost(), self._limits(), ORDINARY)
-        return (running_s + waiting_s) * self._pace.cautious_factor
+    def _answered_s(self, least: Least, running_s: float, least_s: float) -> float:
+        """When an ordinary request would be answered that asks for the least."""
+        rows, steps = least
+        foretold_s = self._foretold_s(rows, rows * steps, ORDINARY, running_s)
+        return max(foretold_s * self._pace.cautious_factor, least_s)
 
     def learn(self, last_out: Ticket, ends_s: float) -> None:
         """Learn from the last in line of those whose turn came, and when it is or would have been answered.
@@ -113,11 +120,13 @@ class QueueRules:
         and what passed the body limit must be able to run.
         """
         self._pace.forget_old(now_s)
-        foretold_s = self._foretold_s(tickets, running_s)
+        rows, level = len(tickets), tickets[0].level
+        steps = sum(ticket.steps for ticket in tickets)
+        foretold_s = self._foretold_s(rows, steps, level, running_s)
         late_s = self._lateness_s(tickets, foretold_s, least_s, now_s)
         if late_s > 0 or not self._has_room(tickets):
             self._sweep(now_s)
-            foretold_s = self._foretold_s(tickets, running_s)
+            foretold_s = self._foretold_s(rows, steps, level, running_s)
             late_s = self._lateness_s(tickets, foretold_s, least_s, now_s)
             if late_s > 0 and (self._queue.work.rows or running_s):
                 raise _too_late(tickets[0].deadline_s - now_s, late_s)
@@ -130,12 +139,11 @@ class QueueRules:
             self._next_sweep_s = now_s + _SWEEP_EVERY_S
             self._queue.drop_settled()
 
-    def _foretold_s(self, tickets: list[Ticket], running_s: float) -> float:
+    def _foretold_s(self, rows: int, steps: int, level: float, running_s: float) -> float:
         """When these would be answered, in the order of the queue, without the factor of experience."""
         cost, limits = self._cost(), self._limits()
-        steps = tickets[0].steps if len(tickets) == 1 else sum(ticket.steps for ticket in tickets)
-        own_s = seconds_of(len(tickets), steps, cost, limits)
-        return running_s + self._queue.work.seconds(cost, limits, tickets[0].level) + own_s
+        own_s = seconds_of(rows, steps, cost, limits)
+        return running_s + self._queue.work.seconds(cost, limits, level) + own_s
 
     def _lateness_s(self, tickets: list[Ticket], foretold_s: float, least_s: float, now_s: float) -> float:
         """By how much the answer is expected after the deadline; negative where it is in time."""

@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from service.batching.ticket import Ticket
+
+
+class Least(NamedTuple):
+    """A request asks for so many rows of so many steps each, or for more."""
+
+    rows: int = 1
+    steps: int = 0
+
+
+ANYTHING = Least()
 
 
 class Scheduler(Protocol):
@@ -16,7 +26,7 @@ class Scheduler(Protocol):
         """Tickets not yet running."""
         ...
 
-    def check_room(self, timeout_s: float = math.inf) -> None:
+    def check_room(self, timeout_s: float = math.inf, least: Least = ANYTHING) -> None:
         """Raises Overloaded where an ordinary request with so much time would be refused whatever is in it.
 
         So that a door need not read what will not be run: under overload that is most of what it does.

@@ -13,6 +13,7 @@ from service.batching.length_queue import LengthQueue
 from service.batching.padding import PaddedBuffer
 from service.batching.partition import BatchLimits
 from service.batching.queue_rules import QueueBounds, QueueRules
+from service.batching.scheduler import ANYTHING, Least
 from service.batching.ticket import Ticket
 from service.domain.batches import BatchResult, fits
 from service.domain.clock import Clock
@@ -65,10 +66,10 @@ class SequenceBatcher:
     def waiting(self) -> int:
         return self._queue.work.rows
 
-    def check_room(self, timeout_s: float = math.inf) -> None:
+    def check_room(self, timeout_s: float = math.inf, least: Least = ANYTHING) -> None:
         if self._queue.work.rows:
             now_s = self._clock.now()
-            self._rules.check_room(now_s, self._free_in_s(now_s), timeout_s)
+            self._rules.check_room(least, now_s, self._free_in_s(now_s), timeout_s)
 
     def submit(self, tickets: list[Ticket]) -> None:
         """Queue all tickets of a request or none; raises Overloaded or Unavailable."""

@@ -22,6 +22,7 @@ from service.batching.progress import Progress
 from service.batching.queue_rules import QueueBounds, QueueRules
 from service.batching.residency import Residency
 from service.batching.ride import Ride
+from service.batching.scheduler import ANYTHING, Least
 from service.batching.seats import Seats
 from service.batching.share import Share
 from service.batching.state_slots import StateSlots
@@ -83,16 +84,20 @@ class StepBatcher:
         """From now on it is these states that the gauges show."""
         self._residency.show()
 
-    def check_room(self, timeout_s: float = math.inf) -> None:
+    def check_room(self, timeout_s: float = math.inf, least: Least = ANYTHING) -> None:
         if self._queue.work.rows:
-            self._rules.check_room(self._clock.now(), self._riding_s(ORDINARY), timeout_s)
+            among_others_s = self._among_others_s(least.steps)
+            self._rules.check_room(
+                least, self._clock.now(), self._riding_s(ORDINARY), timeout_s, among_others_s
+            )
 
     def submit(self, tickets: list[Ticket]) -> None:
         """Queue all tickets of a request or none; raises Overloaded or Unavailable."""
         if self._is_stopping:
             raise Unavailable("the server is draining: it finishes what it has and takes no more")
         level = tickets[0].level
-        self._rules.let_in(tickets, self._clock.now(), self._riding_s(level), self._among_others_s(tickets))
+        among_others_s = self._among_others_s(max(ticket.steps for ticket in tickets))
+        self._rules.let_in(tickets, self._clock.now(), self._riding_s(level), among_others_s)
         self._wake()
 
     async def stop(self) -> None:
@@ -118,11 +123,10 @@ class StepBatcher:
                 self._riding.count(ride.place.level, 1, ride.left)
         return self._riding.seconds(self._costs.current(), self._limits(), level)
 
-    def _among_others_s(self, tickets: list[Ticket]) -> float:
-        """How long these take at least, among those who ride."""
+    def _among_others_s(self, steps: int) -> float:
+        """How long so many take at least, among those who ride."""
         if not self._running:
             return 0.0
-        steps = max(ticket.steps for ticket in tickets)
         return ride_seconds(steps, len(self._running[0].rides), self._costs.current(), self._longest_tick_s())
 
     def _wake(self) -> None:

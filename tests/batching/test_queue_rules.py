@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import asyncio
 
+import numpy as np
 import pytest
 from bench import Bench, all_due, assert_answered
+from hypothesis import given
+from hypothesis import strategies as st
 from on_a_loop import on_a_loop
 
 from service.batching.partition import BatchLimits
 from service.batching.queue_rules import QueueBounds
+from service.batching.scheduler import Least
+from service.batching.sequence_batcher import SequenceBatcher
+from service.batching.step_batcher import StepBatcher
 from service.errors import DeadlineExceeded, DeadlineUnreachable, Overloaded, Unavailable
 
 
@@ -254,3 +260,49 @@ async def test_stopping_answers_everyone_and_then_refuses():
 @on_a_loop
 async def test_stopping_an_idle_batcher_ends_at_once():
     await Bench().batcher.stop()
+
+
+@pytest.mark.parametrize("kind", [SequenceBatcher, StepBatcher])
+@given(
+    waiting=st.lists(st.integers(1, 4), min_size=3, max_size=4)
+    | st.lists(st.integers(1, 300), min_size=3, max_size=8),
+    steps=st.integers(1, 300),
+    more=st.lists(st.integers(0, 100), max_size=3),
+    known=st.floats(0, 1),
+)
+@on_a_loop
+async def test_who_is_refused_by_the_least_he_asks_for_is_refused_for_what_he_asks(
+    kind, waiting, steps, more, known
+):
+    bench = Bench(limits=BatchLimits(2, 1 << 20), kind=kind)
+    cost = bench.costs.current()
+    cost.call_s, cost.step_s, cost.row_step_s = 1e-3, 1e-3, 1e-4
+    bench.submit(*waiting)
+    await all_due()
+    rows = 1 + len(more)
+    less, least = Least(rows, int(known * steps)), Least(rows, steps)
+
+    def enough_s(ask) -> float:
+        """The shortest time with which one is let in, of some that are a twentieth apart."""
+        for timeout_s in 0.001 * 1.05 ** np.arange(200):
+            try:
+                ask(float(timeout_s))
+            except Overloaded:
+                continue
+            return float(timeout_s)
+        raise AssertionError
+
+    by_less_s = enough_s(lambda timeout_s: bench.batcher.check_room(timeout_s, less))
+    by_least_s = enough_s(lambda timeout_s: bench.batcher.check_room(timeout_s, least))
+    alike_s = enough_s(lambda timeout_s: bench.batcher.submit([bench.ticket(steps, timeout_s=timeout_s)]))
+    assert by_less_s <= by_least_s
+    if not more:
+        assert by_least_s == alike_s
+        return
+    by_least_s = enough_s(lambda timeout_s: bench.batcher.check_room(timeout_s, least))
+    read_s = enough_s(
+        lambda timeout_s: bench.batcher.submit(
+            [bench.ticket(steps + extra, timeout_s=timeout_s) for extra in (0, *more)]
+        )
+    )
+    assert by_least_s <= read_s

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from service.api.call import Call, Reply, check_media_type
-from service.api.early_refusal import StatedTimeout, refuse_early
+from service.api.early_refusal import StatedTimeout, least_of_tensors, refuse_early
 from service.api.json_body import parsed_object
 from service.api.open_inference.answer import encoded
 from service.api.open_inference.body import HEADER_LENGTH, split_body
@@ -52,7 +52,7 @@ class InferDoor:
         check_media_type(call.headers, _JSON_AND_BYTES if HEADER_LENGTH in call.headers else _JSON)
         model = self._predictor.registry.find(call.model, call.version)
         signature = model.signature
-        refuse_early(model, call.body, _TIMEOUT)
+        refuse_early(model, call.body, _TIMEOUT, least_of_tensors)
         question = _read(call, signature)
         # JSON need not be in memory while the request waits; bytes are what the sequences look into.
         del call
