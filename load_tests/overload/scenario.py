@@ -1,10 +1,11 @@
-"""Finds a server's peak, sends it a multiple of that, and finds its peak again."""
+"""Finds a server's peak, sends it a multiple of that, finds its peak again, and so on."""
 
 from __future__ import annotations
 
 import statistics
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -43,11 +44,12 @@ class OverloadPlan:
     max_waiting_rows: int
     urgent_share: float = 0.1
     core: int | None = None
+    rounds: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Overloaded:
-    """What came of it; rates and latencies are of the time in which the queue was full.
+    """What came of one round; rates and latencies are of the time in which the queue was full.
 
     The peak is found before and after, since a machine's speed changes meanwhile.
     """
@@ -80,30 +82,37 @@ class Overloaded:
         return sum(count for outcome, count in self.outcomes.items() if outcome not in _HARMLESS)
 
 
-def as_figures(result: Overloaded) -> dict[str, object]:
+def as_figures(rounds: list[Overloaded]) -> list[dict[str, object]]:
     """For JSON, which has no keys but words."""
-    outcomes = {outcome.value: count for outcome, count in result.outcomes.items()}
-    return asdict(result) | {"outcomes": outcomes}
+    return [asdict(each) | {"outcomes": {o.value: n for o, n in each.outcomes.items()}} for each in rounds]
 
 
-def overload(plan: OverloadPlan) -> Overloaded:
+def overload(plan: OverloadPlan) -> list[Overloaded]:
+    """One server's rounds."""
     with tempfile.TemporaryDirectory() as scratch:
         write_untrained_bundle(Path(scratch), MODEL, plan.size)
         settings = {"max_waiting_rows": plan.max_waiting_rows}
         with carousel_server(Path(scratch), core=plan.core, settings=settings) as server, beside(plan.core):
-            idle = Reading.of(server.address)
-            before_per_s = _peak(plan, server.address)
-            peak_work = EngineWork.between(idle, Reading.of(server.address))
-            result = _overloaded(plan, server, before_per_s, peak_work)
-            return replace(result, peaks_per_s=(before_per_s, _peak(plan, server.address)))
+            return list(_rounds(plan, server))
 
 
-def _peak(plan: OverloadPlan, address: Address) -> float:
+def _rounds(plan: OverloadPlan, server: ServerProcess) -> Iterator[Overloaded]:
+    before_per_s, peak_work = _peak(plan, server.address)
+    for _ in range(plan.rounds):
+        result = _overloaded(plan, server, before_per_s, peak_work)
+        after_per_s, peak_work = _peak(plan, server.address)
+        yield replace(result, peaks_per_s=(before_per_s, after_per_s))
+        before_per_s = after_per_s
+
+
+def _peak(plan: OverloadPlan, address: Address) -> tuple[float, EngineWork]:
     """Answers a second where there are always enough callers for full batches."""
     request = infer_request(plan, address)
     callers = min(_PEAK_CALLERS, plan.max_waiting_rows)
     uvloop.run(drive(address, [request], callers, min(_WARM_UP_S, plan.seconds)))
-    return uvloop.run(drive(address, [request], callers, plan.seconds / 2)).requests_per_s
+    idle = Reading.of(address)
+    peak = uvloop.run(drive(address, [request], callers, plan.seconds / 2)).requests_per_s
+    return peak, EngineWork.between(idle, Reading.of(address))
 
 
 def _overloaded(
