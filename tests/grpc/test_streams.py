@@ -109,7 +109,7 @@ async def test_a_timeout_of_one_request_does_not_end_its_stream():
         running = await door.memory.hold()
         stream = door.stream()
         await stream.write(asked("late", parameters={"timeout": {"int64_param": 500}}))
-        assert "deadline" in (await stream.read()).error_message
+        assert (await stream.read()).error_message.startswith("timeout:")
         door.memory.backends["sums"].gate.set()
         await stream.write(asked("again"))
         assert (await stream.read()).infer_response.id == "again"
