@@ -42,12 +42,12 @@ class HeadHolder:
 
 
 class WholeAnswers(PlainConnection):
-    """Gives each request its own holder."""
+    """Gives each request its own holder, but for those whose answer has no body to wait for."""
 
     __slots__ = ()
 
     def on_headers_complete(self) -> None:
         before = self.cycle
         super().on_headers_complete()
-        if self.cycle is not before:
+        if self.cycle is not before and self.scope["method"] != "HEAD":
             self.cycle.transport = HeadHolder(self.transport, self.loop)  # type: ignore[assignment]

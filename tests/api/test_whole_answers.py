@@ -62,6 +62,18 @@ async def test_what_is_held_goes_out_before_the_end(transport):
 
 
 @on_a_loop
+async def test_an_answer_without_a_body_waits_for_nothing():
+    async with LiveServer() as server:
+        connection = await server.connect()
+        await server.until(lambda: server.connections)
+        (serving,) = server.connections
+        await connection.send(request("/v2", b"", "HEAD"))
+        await server.until(lambda: serving.cycle is not None)
+        assert serving.cycle.transport is serving.transport
+        assert (await connection.reply(has_body=False)).status in {200, 405}
+
+
+@on_a_loop
 async def test_of_requests_sent_ahead_each_has_its_whole_answer_in_turn():
     writes: list[bytes] = []
 

@@ -140,7 +140,7 @@ class Mix:
 
 @pytest.mark.parametrize("kind", [SequenceBatcher, StepBatcher])
 @given(st.lists(actions, max_size=30), st.sampled_from(list(Readout)), limits, names, names)
-@examples(100)
+@examples(500)
 def test_every_accepted_ticket_is_answered_exactly_once_and_exactly_right(
     kind, script, readout, limit, bad, nan
 ):
