@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import orjson
 import pytest
@@ -15,6 +17,7 @@ from memory_server import MemoryServer
 from on_a_loop import on_a_loop
 
 from service.api.early_refusal import StatedTimeout, least_of_lists, least_of_tensors
+from service.batching.cost_model import CostModel
 from service.batching.scheduler import ANYTHING, Least
 
 STATED = StatedTimeout.of("timeout", 1e-6)
@@ -89,6 +92,20 @@ def test_of_several_sequences_or_of_symbols_lists_tell_nothing():
     assert least_of_lists(b'{"sequence": "[[[["}', running_sum_signature(symbols=3)) == ANYTHING
 
 
+@asynccontextmanager
+async def crowded() -> AsyncIterator[tuple[MemoryServer, CostModel]]:
+    """Its engine is held by one request, another waits, and both are answered in the end."""
+    async with MemoryServer() as memory:
+        running = await memory.hold()
+        waiting = asyncio.create_task(memory.post("/predict/sums", {"sequence": [[1, 2]]}))
+        model = memory.carousel.registry.find("sums")
+        while not model.scheduler.waiting:
+            await all_due()
+        yield memory, model.costs.current()
+        memory.backends["sums"].gate.set()
+        assert [(await one).status_code for one in (running, waiting)] == [200, 200]
+
+
 @pytest.mark.parametrize(
     ("path", "long", "short"),
     [
@@ -106,29 +123,16 @@ def test_of_several_sequences_or_of_symbols_lists_tell_nothing():
 )
 @on_a_loop
 async def test_a_sequence_too_long_for_its_time_is_refused_unread(path, long, short):
-    async with MemoryServer() as memory:
-        running = await memory.hold()
-        waiting = asyncio.create_task(memory.post("/predict/sums", {"sequence": [[1, 2]]}))
-        model = memory.carousel.registry.find("sums")
-        while not model.scheduler.waiting:
-            await all_due()
-        cost = model.costs.current()
+    async with crowded() as (memory, cost):
         cost.call_s, cost.step_s, cost.row_step_s = 0.0, 0.01, 0.01
         assert (await memory.post(path, long)).status_code == 429
         assert (await memory.post(path, short)).status_code == 400
-        memory.backends["sums"].gate.set()
-        assert [(await one).status_code for one in (running, waiting)] == [200, 200]
 
 
 @on_a_loop
 async def test_who_has_too_little_time_is_refused_unread_and_who_may_have_more_is_read():
-    async with MemoryServer() as memory:
-        running = await memory.hold()
-        waiting = asyncio.create_task(memory.post("/predict/sums", {"sequence": [[1, 2]]}))
-        model = memory.carousel.registry.find("sums")
-        while not model.scheduler.waiting:
-            await all_due()
-        model.costs.current().call_s = 10.0
+    async with crowded() as (memory, cost):
+        cost.call_s = 10.0
         body = {"sequence": "not a sequence", "timeout_ms": 1000}
         refused = await memory.post("/predict/sums", body)
         assert (refused.status_code, refused.json()["error"][:22]) == (429, "timeout: 1 s are left,")
@@ -136,5 +140,3 @@ async def test_who_has_too_little_time_is_refused_unread_and_who_may_have_more_i
         for other in ({"priority": 1}, {"timeout_ms": 10**9}):
             read = await memory.post("/predict/sums", body | other)
             assert (read.status_code, read.json()["error"][:9]) == (400, "sequence:")
-        memory.backends["sums"].gate.set()
-        assert [(await one).status_code for one in (running, waiting)] == [200, 200]
