@@ -14,7 +14,7 @@ def told(*failures: type[Exception]) -> Iterator[None]:
     try:
         yield
     except failures as failure:
-        # Takes as long to import as half of what a server is made of.
+        # A server's start is not to wait while rich is imported.
         from rich.markup import escape
 
         from cli.console import err

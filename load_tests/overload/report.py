@@ -17,7 +17,7 @@ def print_overload(plan: OverloadPlan, rounds: list[Overloaded]) -> None:
         f"Server on {_cores(plan.core)}. The peak is the mean of that before and that after.\n"
     )
     _print_rounds(rounds)
-    typical = sorted(rounds, key=lambda each: each.goodput)[len(rounds) // 2]
+    typical = sorted(rounds, key=lambda each: each.goodput)[(len(rounds) - 1) // 2]
     _print_round(rounds.index(typical) + 1, typical)
     print_goals(
         [
