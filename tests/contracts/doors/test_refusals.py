@@ -95,7 +95,7 @@ async def test_a_fault_is_refused_in_the_same_words(fault, door):
 async def test_a_deadline_that_passes_is_told_and_harms_nobody(door):
     async with GrpcDoor() as server:
         neighbour = await server.memory.hold()
-        refused = await refusal(door, Served.by(server), Question("sums", [STEP], timeout_s=500e-6))
+        refused = await refusal(door, Served.by(server), Question("sums", [STEP], timeout_s=0.05))
         assert refused.is_of(DeadlineExceeded)
         assert "deadline" in refused.message
         server.memory.backends["sums"].gate.set()
