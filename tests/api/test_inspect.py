@@ -159,7 +159,7 @@ async def test_whoever_waits_too_long_for_a_turn_is_told_and_predictions_do_not_
         async with inspector._turn:
             with pytest.raises(Exception, match="the deadline passed during the inspection"):
                 await inspector.inspect(request, lambda answer: answer)
-            assert (await carousel.predictor.infer(request)).outputs
+            assert (await carousel.predictor.infer(request._replace(timeout_s=20))).outputs
         assert (await inspector.inspect(request._replace(timeout_s=20), lambda answer: answer)).result.outputs
 
 

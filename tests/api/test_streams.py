@@ -140,7 +140,7 @@ async def test_text_is_a_sequence_where_steps_are_symbols_and_its_ids_are_one_in
 async def test_a_step_may_have_a_deadline_and_one_that_is_late_leaves_the_session_where_it_was():
     async with LiveServer() as server, streaming(server) as (client, _):
         held = await server.memory.hold()
-        late = await client.ask("step", step=1, sequence=[[1, 2]], timeout_ms=1)
+        late = await client.ask("step", step=1, sequence=[[1, 2]], timeout_ms=50)
         assert (late["status"], late["step"], late["final"]) == (504, 1, False)
         server.memory.backends["sums"].gate.set()
         await held

@@ -108,7 +108,7 @@ async def test_a_timeout_of_one_request_does_not_end_its_stream():
     async with GrpcDoor() as door:
         running = await door.memory.hold()
         stream = door.stream()
-        await stream.write(asked("late", parameters={"timeout": {"int64_param": 500}}))
+        await stream.write(asked("late", parameters={"timeout": {"int64_param": 50_000}}))
         assert (await stream.read()).error_message.startswith("timeout:")
         door.memory.backends["sums"].gate.set()
         await stream.write(asked("again"))
