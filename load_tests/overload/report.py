@@ -15,6 +15,7 @@ def print_overload(plan: OverloadPlan, rounds: list[Overloaded]) -> None:
         f"Offered {plan.factor:g} times the peak found just before, Poisson, for {plan.seconds:g} s, timeout "
         f"{plan.timeout_s:g} s, room for {plan.max_waiting_rows} sequences in the queue.\n"
         f"Server on {_cores(plan.core)}. The peak is the mean of that before and that after.\n"
+        "The client never takes a core from the server by waking up.\n"
     )
     _print_rounds(rounds)
     typical = sorted(rounds, key=lambda each: each.goodput)[(len(rounds) - 1) // 2]

@@ -15,7 +15,7 @@ import uvloop
 
 from load_tests.address import Address
 from load_tests.closed_loop import drive
-from load_tests.cores import beside
+from load_tests.cores import beside, yielding
 from load_tests.http_requests import post
 from load_tests.lengths import SEED
 from load_tests.overload.engine_work import EngineWork, Reading
@@ -92,7 +92,11 @@ def overload(plan: OverloadPlan) -> list[Overloaded]:
     with tempfile.TemporaryDirectory() as scratch:
         write_untrained_bundle(Path(scratch), MODEL, plan.size)
         settings = {"max_waiting_rows": plan.max_waiting_rows}
-        with carousel_server(Path(scratch), core=plan.core, settings=settings) as server, beside(plan.core):
+        with (
+            carousel_server(Path(scratch), core=plan.core, settings=settings) as server,
+            beside(plan.core),
+            yielding(),
+        ):
             return list(_rounds(plan, server))
 
 
