@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ from service.errors import (
     CarouselError,
     ClientGone,
     MethodNotAllowed,
+    NotFound,
     Overloaded,
     TooManyConnections,
     Unauthenticated,
@@ -44,10 +46,10 @@ class ErrorResponses:
     """Words errors as `{"error": …}`, counts them by reason, and logs what is our fault."""
 
     def __init__(self, metrics: Metrics) -> None:
-        self._rejected = metrics.rejected
+        self._rejected = functools.cache(metrics.rejected.labels)
         for reason in (*refusal_reasons(), _GONE):
             # A series that starts at zero: a rate over one that appears with its first refusal misses it.
-            self._rejected.labels(reason)
+            self._rejected(reason)
 
     def answer(
         self, failure: Exception, request_id: str, path: str, trace: RequestTrace | None = None
@@ -57,9 +59,9 @@ class ErrorResponses:
         traced = _refused(trace, reason)
         if not isinstance(failure, CarouselError):
             _logger.error("request failed", request_id=request_id, path=path, exc_info=failure, **traced)
-            self._rejected.labels(reason).inc()
+            self._rejected(reason).inc()
             return ErrorAnswer(500, [], _body("internal error: see the server's log for this request id"))
-        self._rejected.labels(reason).inc()
+        self._rejected(reason).inc()
         log = _logger.warning if failure.http_status >= 500 else _logger.debug
         log(
             "request refused",
@@ -85,7 +87,7 @@ class ErrorResponses:
 
     def count_departure(self, trace: RequestTrace | None = None) -> None:
         """A client that did not wait for its answer."""
-        self._rejected.labels(_GONE).inc()
+        self._rejected(_GONE).inc()
         _refused(trace, _GONE)
 
     async def handle_http(self, request: Request, failure: Exception) -> Response:
@@ -94,7 +96,7 @@ class ErrorResponses:
             raise failure
         if failure.status_code == _METHOD_NOT_ALLOWED:
             return await self.handle(request, _not_allowed(request))
-        self._rejected.labels("not_found").inc()
+        self._rejected(NotFound.reason).inc()
         body = _body(str(failure.detail))
         return Response(body, failure.status_code, dict(failure.headers or {}), media_type="application/json")
 

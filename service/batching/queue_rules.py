@@ -92,13 +92,13 @@ class QueueRules:
         It asks for `least`, which takes `least_s` even if nobody waits, or for more.
         """
         self._pace.forget_old(now_s)
-        if self.is_full or self._answered_s(least, running_s, least_s) > timeout_s:
-            self._sweep(now_s)
-            if self.is_full:
-                raise self._full(running_s)
+        late_s = self._answered_s(least, running_s, least_s) - timeout_s
+        if (self.is_full or late_s > 0) and self._has_swept(now_s):
             late_s = self._answered_s(least, running_s, least_s) - timeout_s
-            if late_s > 0 and self._queue.work.rows:
-                raise _too_late(timeout_s, late_s)
+        if self.is_full:
+            raise self._full(running_s)
+        if late_s > 0 and self._queue.work.rows:
+            raise _too_late(timeout_s, late_s)
 
     def _answered_s(self, least: Least, running_s: float, least_s: float) -> float:
         """When an ordinary request would be answered that asks for the least."""
@@ -125,19 +125,22 @@ class QueueRules:
         foretold_s = self._foretold_s(rows, steps, level, running_s)
         late_s = self._lateness_s(tickets, foretold_s, least_s, now_s)
         if late_s > 0 or not self._has_room(tickets):
-            self._sweep(now_s)
-            foretold_s = self._foretold_s(rows, steps, level, running_s)
-            late_s = self._lateness_s(tickets, foretold_s, least_s, now_s)
+            if self._has_swept(now_s):
+                foretold_s = self._foretold_s(rows, steps, level, running_s)
+                late_s = self._lateness_s(tickets, foretold_s, least_s, now_s)
             if late_s > 0 and (self._queue.work.rows or running_s):
                 raise _too_late(tickets[0].deadline_s - now_s, late_s)
             self._make_room(tickets, running_s)
         for ticket in tickets:
             ticket.foretold_s = foretold_s
 
-    def _sweep(self, now_s: float) -> None:
-        if now_s >= self._next_sweep_s:
-            self._next_sweep_s = now_s + _SWEEP_EVERY_S
-            self._queue.drop_settled()
+    def _has_swept(self, now_s: float) -> bool:
+        """Whether those who left have been looked for; not where that was just done."""
+        if now_s < self._next_sweep_s:
+            return False
+        self._next_sweep_s = now_s + _SWEEP_EVERY_S
+        self._queue.drop_settled()
+        return True
 
     def _foretold_s(self, rows: int, steps: int, level: float, running_s: float) -> float:
         """When these would be answered, in the order of the queue, without the factor of experience."""

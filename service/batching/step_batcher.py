@@ -15,8 +15,8 @@ from itertools import chain
 from service.backends.engine_thread import Engine, Outcome
 from service.batching.boarding_queue import BoardingQueue
 from service.batching.chunk_length import chunk_length, longest_tick_s
-from service.batching.company import ride_seconds
 from service.batching.cost_model import EngineCosts
+from service.batching.outlook import Outlook
 from service.batching.partition import BatchLimits
 from service.batching.progress import Progress
 from service.batching.queue_rules import QueueBounds, QueueRules
@@ -28,7 +28,6 @@ from service.batching.share import Share
 from service.batching.state_slots import StateSlots
 from service.batching.tick import Tick, TickBuffer
 from service.batching.ticket import ORDINARY, Ticket
-from service.batching.waiting_work import WaitingWork
 from service.domain.batches import BatchResult, fits
 from service.domain.clock import Clock
 from service.domain.signature import Signature
@@ -64,12 +63,14 @@ class StepBatcher:
         self._progress = Progress(signature, slots, residency, clock, metrics)
         self._max_tick_s = max_tick_s
         self._queue = BoardingQueue(costs.current)
-        self._rules = QueueRules(bounds, self._queue, costs.current, limits)
+        self._rules = QueueRules(
+            bounds, self._queue, lambda: self._outlook().cost, lambda: self._outlook().limits
+        )
         self._seats = Seats(self._queue, slots, costs.current, limits, self._rules.learn, share or Share())
         self._halves: list[list[Ride]] = []
         self._running: list[Tick] = []
-        # What those who ride have before them; found out at most once a turn.
-        self._riding: WaitingWork | None = None
+        # Found out when it is first asked for between two turns.
+        self._seen: Outlook | None = None
         self._buffers: list[TickBuffer] = []
         self._ended_s = 0.0
         self._is_woken = False
@@ -86,18 +87,16 @@ class StepBatcher:
 
     def check_room(self, timeout_s: float = math.inf, least: Least = ANYTHING) -> None:
         if self._queue.work.rows:
-            among_others_s = self._among_others_s(least.steps)
-            self._rules.check_room(
-                least, self._clock.now(), self._riding_s(ORDINARY), timeout_s, among_others_s
-            )
+            riding_s, among_others_s = self._before(ORDINARY, least.steps)
+            self._rules.check_room(least, self._clock.now(), riding_s, timeout_s, among_others_s)
 
     def submit(self, tickets: list[Ticket]) -> None:
         """Queue all tickets of a request or none; raises Overloaded or Unavailable."""
         if self._is_stopping:
             raise Unavailable("the server is draining: it finishes what it has and takes no more")
-        level = tickets[0].level
-        among_others_s = self._among_others_s(max(ticket.steps for ticket in tickets))
-        self._rules.let_in(tickets, self._clock.now(), self._riding_s(level), among_others_s)
+        longest = max(ticket.steps for ticket in tickets)
+        riding_s, among_others_s = self._before(tickets[0].level, longest)
+        self._rules.let_in(tickets, self._clock.now(), riding_s, among_others_s)
         self._wake()
 
     async def stop(self) -> None:
@@ -113,21 +112,25 @@ class StepBatcher:
     def _in_ticks(self) -> list[list[Ride]]:
         return [tick.rides for tick in self._running]
 
-    def _riding_s(self, level: float = math.inf) -> float:
-        """Predicted time until those who ride, and are as urgent, have got off."""
+    def _before(self, level: int, steps: int) -> tuple[float, float]:
+        """When those who ride have got off, of so urgent ones; and what so many steps take among them."""
         if not self._running:
-            return 0.0
-        if self._riding is None:
-            self._riding = WaitingWork()
-            for ride in chain(self._seats, *self._in_ticks()):
-                self._riding.count(ride.place.level, 1, ride.left)
-        return self._riding.seconds(self._costs.current(), self._limits(), level)
+            return 0.0, 0.0
+        outlook = self._outlook()
+        return outlook.riding_s(level), outlook.among_others_s(steps)
 
-    def _among_others_s(self, steps: int) -> float:
-        """How long so many take at least, among those who ride."""
-        if not self._running:
-            return 0.0
-        return ride_seconds(steps, len(self._running[0].rides), self._costs.current(), self._longest_tick_s())
+    def _outlook(self) -> Outlook:
+        """Only asked for where somebody rides or waits: a turn will come that forgets it."""
+        if self._seen is None:
+            rows = len(self._running[0].rides) if self._running else 0
+            self._seen = Outlook.on(
+                chain(self._seats, *self._in_ticks()),
+                rows,
+                self._costs.current(),
+                self._limits(),
+                self._longest_tick_s(),
+            )
+        return self._seen
 
     def _wake(self) -> None:
         """Turn after the callbacks already due: requests read in the same turn of the loop ride together."""
@@ -144,13 +147,13 @@ class StepBatcher:
 
     def _turn(self) -> None:
         self._is_woken = False
-        self._riding = None
         while self._may_turn():
             now_s, longest_s = self._clock.now(), self._longest_tick_s()
             rides = self._halves.pop() if self._halves else self._seats.seated(now_s, longest_s)
             if not rides:
                 break
             self._run(rides, now_s, longest_s)
+        self._seen = None
 
     def _run(self, rides: list[Ride], now_s: float, longest_s: float) -> None:
         for ride in rides:
