@@ -14,10 +14,14 @@ from load_tests.tally import percentile
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """One kind's part: what was asked and answered a second, the answers' latencies in ms."""
+    """One kind's part: what was asked and answered a second, the answers' latencies in ms.
+
+    `served` is the share of those asked that were answered, be it after the time that is looked at.
+    """
 
     asked_per_s: float
     answered_per_s: float
+    served: float
     p50_ms: float
     p99_ms: float
 
@@ -42,12 +46,13 @@ def share(fates: list[Fate], kinds: set[Kind], begin_s: float, end_s: float) -> 
     """Of what was due, and of what was answered, between two moments."""
     ours = [fate for fate in fates if fate.kind in kinds]
     seconds = end_s - begin_s
-    asked = sum(begin_s <= fate.due_s < end_s for fate in ours)
+    asked = [fate for fate in ours if begin_s <= fate.due_s < end_s]
     answered = [f for f in ours if f.outcome is Outcome.ANSWERED and begin_s <= f.ended_s < end_s]
     latencies_ms = sorted(fate.latency_s * 1e3 for fate in answered)
     return Share(
-        asked / seconds,
+        len(asked) / seconds,
         len(answered) / seconds,
+        sum(fate.outcome is Outcome.ANSWERED for fate in asked) / max(1, len(asked)),
         percentile(latencies_ms, 50),
         percentile(latencies_ms, 99),
     )

@@ -28,7 +28,7 @@ def print_overload(plan: OverloadPlan, rounds: list[Overloaded]) -> None:
                 Goal("p99 of the answered, the worst", plan.timeout_s * 1e3, "ms"),
                 max(each.together.p99_ms for each in rounds),
             ),
-            (goals.URGENT_SHARE, typical.urgent.answered_per_s / max(typical.urgent.asked_per_s, 1e-9)),
+            (goals.URGENT_SHARE, typical.urgent.served),
         ]
     )
 
@@ -58,7 +58,7 @@ def _print_round(number: int, result: Overloaded) -> None:
         f"\nRound {number}, the median: {result.server_cores:.2f} cores in use by the server, "
         f"{result.client_cores:.2f} by the client, late by {result.late_p99_ms:.1f} ms (p99).\n"
     )
-    table = figures("requests", "asked/s", "answered/s", "p50 ms", "p99 ms")
+    table = figures("requests", "asked/s", "answered/s", "of asked", "p50 ms", "p99 ms")
     for name, share in (("all", result.together), ("priority 1", result.urgent), ("others", result.others)):
         table.add_row(name, *_row(share))
     out.print(table)
@@ -67,8 +67,8 @@ def _print_round(number: int, result: Overloaded) -> None:
 
 
 def _row(share: Share) -> tuple[str, ...]:
-    rates = (share.asked_per_s, share.answered_per_s, share.p50_ms, share.p99_ms)
-    return tuple(f"{rate:,.0f}" for rate in rates)
+    rates, latencies = (share.asked_per_s, share.answered_per_s), (share.p50_ms, share.p99_ms)
+    return (*(f"{rate:,.0f}" for rate in rates), f"{share.served:.1%}", *(f"{ms:,.0f}" for ms in latencies))
 
 
 def _print_outcomes(result: Overloaded) -> None:

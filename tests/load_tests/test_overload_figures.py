@@ -30,6 +30,16 @@ def test_only_what_was_answered_between_two_moments_counts():
     assert (counted.asked_per_s, counted.answered_per_s, counted.p99_ms) == (1.0, 1.0, 500.0)
 
 
+def test_what_was_asked_is_served_where_it_is_answered_later_and_not_where_it_is_refused():
+    fates = [
+        Fate(Kind.URGENT, outcome, second, second, second + 5.0)
+        for second, outcome in enumerate([Outcome.UNREACHABLE, *[Outcome.ANSWERED] * 3, Outcome.EXPIRED])
+    ]
+    assert share(fates, {Kind.URGENT}, 1.0, 4.0).served == 1.0
+    assert share(fates, {Kind.URGENT}, 1.0, 5.0).served == 0.75
+    assert share(fates, {Kind.OTHER}, 1.0, 5.0).served == 0.0
+
+
 def test_a_refusal_is_judged_by_the_last_that_was_let_in_before_it():
     let_in = [Fate(Kind.OTHER, Outcome.ANSWERED, sent, sent, sent + 2.0) for sent in (0.0, 1.0, 5.0)]
     full = Fate(Kind.OTHER, Outcome.QUEUE_FULL, 2.0, 2.0, 2.0, stated_s=1.5)
