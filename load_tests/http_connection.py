@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import NamedTuple, Self, cast
 
 import httptools
@@ -28,6 +29,8 @@ class HttpConnection(asyncio.Protocol):
 
     def __init__(self) -> None:
         self.is_open = False
+        # When it was opened or last answered, by time.perf_counter.
+        self.idle_since_s = 0.0
         self._transport: asyncio.WriteTransport
         self._due: asyncio.Future[HttpAnswer] | None = None
         self._begin()
@@ -54,6 +57,7 @@ class HttpConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.WriteTransport", transport)
         self.is_open = True
+        self.idle_since_s = time.perf_counter()
 
     def data_received(self, data: bytes) -> None:
         self._parser.feed_data(data)
@@ -72,6 +76,7 @@ class HttpConnection(asyncio.Protocol):
         stays = bool(self._parser.should_keep_alive())
         answer = HttpAnswer(self._parser.get_status_code(), self._headers, self._body, stays)
         self.is_open = self.is_open and stays
+        self.idle_since_s = time.perf_counter()
         self._begin()
         due, self._due = self._due, None
         if due is not None and not due.done():

@@ -20,6 +20,7 @@ def print_overload(plan: OverloadPlan, rounds: list[Overloaded]) -> None:
     _print_rounds(rounds)
     typical = sorted(rounds, key=lambda each: each.goodput)[(len(rounds) - 1) // 2]
     _print_round(rounds.index(typical) + 1, typical)
+    _print_outcomes(rounds)
     print_goals(
         [
             (goals.LOST, sum(each.wrong for each in rounds)),
@@ -62,7 +63,6 @@ def _print_round(number: int, result: Overloaded) -> None:
     for name, share in (("all", result.together), ("priority 1", result.urgent), ("others", result.others)):
         table.add_row(name, *_row(share))
     out.print(table)
-    _print_outcomes(result)
     _print_retries(result)
 
 
@@ -71,10 +71,10 @@ def _row(share: Share) -> tuple[str, ...]:
     return (*(f"{rate:,.0f}" for rate in rates), f"{share.served:.1%}", *(f"{ms:,.0f}" for ms in latencies))
 
 
-def _print_outcomes(result: Overloaded) -> None:
-    table = figures("outcome", "requests")
+def _print_outcomes(rounds: list[Overloaded]) -> None:
+    table = figures("outcome", "requests of all rounds")
     for outcome in Outcome:
-        table.add_row(outcome.value, f"{result.outcomes.get(outcome, 0):,}")
+        table.add_row(outcome.value, f"{sum(each.outcomes.get(outcome, 0) for each in rounds):,}")
     out.print()
     out.print(table)
 
