@@ -65,7 +65,7 @@ def overload(
     core: Annotated[int | None, typer.Option(help="Keep the server on this core, the client off it.")] = None,
     rounds: Annotated[
         int, typer.Option(min=1, help="A machine's speed changes: of several, the median.")
-    ] = 5,
+    ] = 9,
     json: _JsonFile = None,
 ) -> None:
     """Offer a server more than it can answer: answers against its peak, refusals, and how true they are."""
