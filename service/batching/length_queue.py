@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import TypeAlias
 
 from service.batching.cost_model import CostModel
@@ -145,6 +146,8 @@ class LengthQueue:
             yield self.last_out
 
 
+# Asked for every sequence in line at every tick.
+@lru_cache(maxsize=4096)
 def length_class(steps: int) -> int:
     """The longest length of the class that `steps` falls in: exact up to 16, then eighths of an octave."""
     if steps <= 16:

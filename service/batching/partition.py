@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from service.batching.cost_model import CostModel
@@ -39,13 +40,16 @@ def cheapest_part(
         at_most = limits.rows_at(longest)
         per_call_s = cost.call_s + longest * cost.step_s
         per_row_s = longest * cost.row_step_s
-        rows, cheapest_s, cut = 0, float("inf"), end - 1
-        for start in range(end - 1, -1, -1):
+        rows, start, cut = 0, end, end - 1
+        cheapest_s = enough_s = math.inf
+        while start:
+            start -= 1
             rows += counts[start]
-            total_s = best_s[start] - (-rows // at_most) * per_call_s + rows * per_row_s
+            calls_s = per_call_s if rows <= at_most else -(-rows // at_most) * per_call_s
+            total_s = best_s[start] + calls_s + rows * per_row_s
             if total_s < cheapest_s:
-                cheapest_s, cut = total_s, start
-            elif total_s > cheapest_s + per_call_s:
+                cheapest_s, enough_s, cut = total_s, total_s + per_call_s, start
+            elif total_s > enough_s:
                 break
         best_s.append(cheapest_s)
         cuts.append(cut)

@@ -100,7 +100,8 @@ class Seats:
         if is_full:
             for ride in rides:
                 # What has begun is a waste only where it is surely late.
-                if now_s + foretold_s(ride.left) * (1.0 if ride.done else factor) > ride.ticket.deadline_s:
+                needed_s = foretold_s(ride.left) if ride.done else ride.foretold_s * factor
+                if now_s + needed_s > ride.ticket.deadline_s:
                     ride.ticket.expire()
         return not any(ride.ticket.future.done() for ride in rides)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import numpy as np
 
@@ -94,8 +94,8 @@ class StateSlots:
         """The states of these slots, all at hand, side by side, `[rows, *shape]` each; copies."""
         if self.resident:
             return stacked([self.read(slot) for slot in slots])
-        places = [slot.row for slot in slots]
-        return tuple(table[places] for table in self._tables)
+        places = np.fromiter((slot.row for slot in slots), np.intp, len(slots))
+        return tuple([table.take(places, axis=0) for table in self._tables])
 
     def commit(self, slots: Sequence[Slot], rows: Sequence[int], states: Sequence[Array]) -> None:
         """Store `states[…][row]` in each slot that is still the same tenant's."""
@@ -107,10 +107,10 @@ class StateSlots:
         ]
         if not current:
             return
-        places, taken = map(list, zip(*current, strict=True))
+        places, taken = np.array(current, np.intp).T
         self._forget(places)
         for table, state in zip(self._tables, states, strict=True):
-            table[places] = state[taken]
+            table[places] = state.take(taken, axis=0)
 
     def write(self, slot: Slot, states: Sequence[Array]) -> None:
         """Store one row of every state, if the slot is still the same tenant's."""
@@ -134,7 +134,7 @@ class StateSlots:
             return state.checkpoint
         return tuple(table[slot.row].copy() for table in self._tables)
 
-    def _forget(self, rows: Sequence[int]) -> None:
+    def _forget(self, rows: Iterable[int]) -> None:
         """What these rows have on a device is out of date."""
         if self.resident:
             for row in rows:

@@ -48,6 +48,11 @@ class TickBuffer:
             return ride.ticket.sequence[ride.done : ride.done + steps[0], np.newaxis]
         padded_steps = max(steps)
         sequence = self._view(padded_steps, len(rides))
+        if self._signature.step_shape and min(steps) == padded_steps:
+            # Nothing to pad, as in most ticks of a large model: one call, not one for each row.
+            parts = [ride.ticket.sequence[ride.done : ride.done + padded_steps] for ride in rides]
+            np.concatenate(parts, axis=1, out=sequence.reshape(padded_steps, -1, *sequence.shape[3:]))
+            return sequence
         for row, (ride, count) in enumerate(zip(rides, steps, strict=True)):
             sequence[:count, row] = ride.ticket.sequence[ride.done : ride.done + count]
             if count < padded_steps:
