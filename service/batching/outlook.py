@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from service.batching.company import ride_seconds
 from service.batching.cost_model import CostModel
@@ -12,32 +11,31 @@ from service.batching.ride import Ride
 from service.batching.waiting_work import WaitingWork
 
 
-class Outlook(NamedTuple):
-    """What every request asks for and only a tick changes: found out once between two of them.
+class Outlook:
+    """What every request asks for and only a tick changes: found out once between two of them."""
 
-    `longest_s` is how long a tick may take, and `rows` how many ride in the one that ends next.
-    """
+    __slots__ = ("_longest_s", "_riding", "_riding_s", "_rows", "cost", "limits")
 
-    cost: CostModel
-    limits: BatchLimits
-    longest_s: float
-    rows: int
-    riding: WaitingWork
-
-    @classmethod
-    def on(
-        cls, rides: Iterable[Ride], rows: int, cost: CostModel, limits: BatchLimits, longest_s: float
-    ) -> Outlook:
-        """Of a carousel with these rides, the seated and those in ticks."""
-        riding = WaitingWork()
+    def __init__(
+        self, rides: Iterable[Ride], rows: int, cost: CostModel, limits: BatchLimits, longest_s: float
+    ) -> None:
+        """`rides`: all that have begun; `rows`: of them in the tick that ends next; `longest_s`: a tick's."""
+        self.cost = cost
+        self.limits = limits
+        self._rows = rows
+        self._longest_s = longest_s
+        self._riding = WaitingWork()
         for ride in rides:
-            riding.count(ride.place.level, 1, ride.left)
-        return cls(cost, limits, longest_s, rows, riding)
+            self._riding.count(ride.place.level, 1, ride.left)
+        self._riding_s: dict[int, float] = {}
 
     def riding_s(self, level: int) -> float:
         """Predicted time until those who ride, and are as urgent, have got off."""
-        return self.riding.seconds(self.cost, self.limits, level)
+        seconds = self._riding_s.get(level)
+        if seconds is None:
+            seconds = self._riding_s[level] = self._riding.seconds(self.cost, self.limits, level)
+        return seconds
 
     def among_others_s(self, steps: int) -> float:
         """How long so many steps take at least, among those who ride."""
-        return ride_seconds(steps, self.rows, self.cost, self.longest_s)
+        return ride_seconds(steps, self._rows, self.cost, self._longest_s)

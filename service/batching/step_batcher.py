@@ -15,7 +15,7 @@ from itertools import chain
 from service.backends.engine_thread import Engine, Outcome
 from service.batching.boarding_queue import BoardingQueue
 from service.batching.chunk_length import chunk_length, longest_tick_s
-from service.batching.cost_model import EngineCosts
+from service.batching.cost_model import CostModel, EngineCosts
 from service.batching.outlook import Outlook
 from service.batching.partition import BatchLimits
 from service.batching.progress import Progress
@@ -62,15 +62,13 @@ class StepBatcher:
         self._residency = residency = Residency(signature, slots, engine, clock, metrics.states)
         self._progress = Progress(signature, slots, residency, clock, metrics)
         self._max_tick_s = max_tick_s
-        self._queue = BoardingQueue(costs.current)
-        self._rules = QueueRules(
-            bounds, self._queue, lambda: self._outlook().cost, lambda: self._outlook().limits
-        )
+        self._queue = BoardingQueue(self._cost)
+        self._rules = QueueRules(bounds, self._queue, self._cost, self._limits_now)
         self._seats = Seats(self._queue, slots, costs.current, limits, self._rules.learn, share or Share())
         self._halves: list[list[Ride]] = []
         self._running: list[Tick] = []
-        # Found out when it is first asked for between two turns.
-        self._seen: Outlook | None = None
+        # While somebody rides: found out when it is first asked for between two turns.
+        self._outlook: Outlook | None = None
         self._buffers: list[TickBuffer] = []
         self._ended_s = 0.0
         self._is_woken = False
@@ -116,21 +114,21 @@ class StepBatcher:
         """When those who ride have got off, of so urgent ones; and what so many steps take among them."""
         if not self._running:
             return 0.0, 0.0
-        outlook = self._outlook()
-        return outlook.riding_s(level), outlook.among_others_s(steps)
-
-    def _outlook(self) -> Outlook:
-        """Only asked for where somebody rides or waits: a turn will come that forgets it."""
-        if self._seen is None:
-            rows = len(self._running[0].rides) if self._running else 0
-            self._seen = Outlook.on(
+        if self._outlook is None:
+            self._outlook = Outlook(
                 chain(self._seats, *self._in_ticks()),
-                rows,
+                len(self._running[0].rides),
                 self._costs.current(),
                 self._limits(),
                 self._longest_tick_s(),
             )
-        return self._seen
+        return self._outlook.riding_s(level), self._outlook.among_others_s(steps)
+
+    def _cost(self) -> CostModel:
+        return self._costs.current() if self._outlook is None else self._outlook.cost
+
+    def _limits_now(self) -> BatchLimits:
+        return self._limits() if self._outlook is None else self._outlook.limits
 
     def _wake(self) -> None:
         """Turn after the callbacks already due: requests read in the same turn of the loop ride together."""
@@ -153,7 +151,7 @@ class StepBatcher:
             if not rides:
                 break
             self._run(rides, now_s, longest_s)
-        self._seen = None
+        self._outlook = None
 
     def _run(self, rides: list[Ride], now_s: float, longest_s: float) -> None:
         for ride in rides:
