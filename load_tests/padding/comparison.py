@@ -12,7 +12,7 @@ from typing import TypeAlias
 import numpy as np
 
 from load_tests.lengths import SEED, Lengths, exponential, lognormal, uniform
-from load_tests.padding.contenders import Direct
+from load_tests.padding.contenders import ARRIVAL_ROWS, Direct
 from load_tests.padding.served import Served, served
 from service.domain.tensors import Array
 from service.repository.scanner import Bundle, read_bundle
@@ -29,7 +29,8 @@ _Way: TypeAlias = Callable[[list[Array]], Awaitable[list[Array]]]
 class TraceResult:
     """One trace: medians in ms of CPU time per sequence, and how far answers are from those given alone.
 
-    `efficiency` is the share of sequences' own steps in all that each scheduler's engine ran.
+    `efficiency` is the share of sequences' own steps in all that each scheduler's engine ran, and
+    `arrival_steps` how many steps batches in arrival order run for each of a sequence's own.
     """
 
     trace: str
@@ -37,6 +38,7 @@ class TraceResult:
     cpu_ms: dict[str, float]
     largest_difference: float
     efficiency: dict[str, float]
+    arrival_steps: float
 
     def ratio(self, rival: str, way: str) -> float:
         """How many times less `way` costs than its rival."""
@@ -89,7 +91,14 @@ async def _on_trace(
         {way: statistics.median(times) for way, times in times_ms.items()},
         max(_difference(answers[ALONE], given) for given in answers.values()),
         {way: float(steps[0] / steps.sum()) for way, steps in ran.items()},
+        arrival_steps([len(sequence) for sequence in sequences]),
     )
+
+
+def arrival_steps(lengths: list[int]) -> float:
+    """Steps that are run for each that is asked, where batches come in arrival order, each padded."""
+    batches = [lengths[start : start + ARRIVAL_ROWS] for start in range(0, len(lengths), ARRIVAL_ROWS)]
+    return sum(len(batch) * max(batch) for batch in batches) / sum(lengths)
 
 
 def _sequences(bundle: Bundle, lengths: Lengths, count: int) -> list[Array]:

@@ -27,6 +27,7 @@ def print_padding(model: str, rounds: int, results: list[TraceResult]) -> None:
     out.print(table)
     out.print(f"\nModel {model}: process CPU ms per sequence; medians of {rounds} alternating rounds.\n")
     _print_ratios(results)
+    _print_bound(results)
     _print_efficiency(results)
     off = max(result.largest_difference for result in results)
     out.print(f"\nLargest difference of any answer from the one given alone: {off:.2g}.")
@@ -42,6 +43,14 @@ def _print_efficiency(results: list[TraceResult]) -> None:
     for result in results:
         table.add_row(result.trace, *(f"{result.efficiency[way]:.3f}" for way in _SCHEDULER))
     out.print(table)
+
+
+def _print_bound(results: list[TraceResult]) -> None:
+    bounds = ", ".join(f"{result.arrival_steps:.2f} ({result.trace})" for result in results)
+    out.print(
+        f"\nBatches in arrival order run {bounds} steps for each of a sequence's own: so many times "
+        "cheaper is\nwho pads nothing, whose steps cost no less, and to whom nothing else costs anything."
+    )
 
 
 def _print_ratios(results: list[TraceResult]) -> None:

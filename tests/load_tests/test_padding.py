@@ -9,6 +9,7 @@ import uvloop
 from typer.testing import CliRunner
 
 from load_tests.__main__ import app
+from load_tests.padding.comparison import arrival_steps
 from load_tests.padding.contenders import Direct
 from load_tests.padding.served import served
 from load_tests.padding.two_layer_bundle import FEATURES, write_two_layer_bundle
@@ -44,6 +45,13 @@ def test_however_sequences_are_batched_each_gets_the_answer_it_gets_alone(bundle
     for answers in others:
         for expected, given in zip(alone, answers, strict=True):
             assert np.allclose(expected, given, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("lengths", "ratio"), [([7], 1.0), ([1, 3], 1.5), ([4] * 64 + [8], 1.0), ([1] * 63 + [65], 64 * 65 / 128)]
+)
+def test_arrival_order_pads_each_batch_to_its_own_longest(lengths, ratio):
+    assert arrival_steps(lengths) == ratio
 
 
 def test_the_command_prints_every_trace_and_writes_its_figures_where_asked(tmp_path):
