@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
+import select
 import sys
-from contextlib import suppress
 from typing import Any, TextIO, cast
 
 import orjson
@@ -21,16 +22,18 @@ def configure_logs(level: str, as_json: bool) -> None:
         if as_json
         else structlog.dev.ConsoleRenderer(colors=False)
     )
+    output = _Output()
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
+            output.tell_lost,
             renderer,
         ],
         wrapper_class=SwitchedLogger,
-        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", _Output())),
+        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", output)),
         cache_logger_on_first_use=True,
     )
     root = logging.getLogger()
@@ -39,15 +42,68 @@ def configure_logs(level: str, as_json: bool) -> None:
 
 
 class _Output:
-    """Standard output, as far as it takes anything: a full disk, or a reader who left, costs no request."""
+    """Standard output, as far as it takes anything: neither a full disk nor its reader costs a request.
+
+    A pipe that nobody empties would hold the whole process up, and every request with it. Lines that are
+    not taken are lost; how many, the next one says. structlog calls it with a lock held.
+    """
+
+    def __init__(self) -> None:
+        self._lost = 0
+        # The last line there has no end.
+        self._is_torn = False
+
+    def tell_lost(self, _logger: object, _method: str, event: structlog.typing.EventDict) -> Any:
+        """Adds to an event how many lines before it were lost."""
+        if self._lost:
+            event["lost_lines"] = self._lost
+        return event
 
     def write(self, text: str) -> None:
-        with suppress(OSError):
-            sys.stdout.write(text)
+        try:
+            is_taken = self._is_taken(text)
+        except OSError:
+            is_taken = False
+        self._lost = 0 if is_taken else self._lost + 1
 
     def flush(self) -> None:
-        with suppress(OSError):
-            sys.stdout.flush()
+        """Nothing is held back."""
+
+    def _is_taken(self, text: str) -> bool:
+        descriptor = _descriptor()
+        if descriptor is None:
+            sys.stdout.write(text)
+            return True
+        # What others printed comes first.
+        sys.stdout.flush()
+        line = text.encode(errors="backslashreplace")
+        if self._is_torn:
+            line = b"\n" + line
+        # As much as a pipe takes at once if it takes anything.
+        for start in range(0, len(line), select.PIPE_BUF):
+            part = line[start : start + select.PIPE_BUF]
+            if not _takes_more(descriptor):
+                return False
+            written = os.write(descriptor, part)
+            self._is_torn = True
+            if written < len(part):
+                return False
+        self._is_torn = False
+        return True
+
+
+def _descriptor() -> int | None:
+    """None where standard output is no file."""
+    try:
+        return sys.stdout.fileno()
+    except (OSError, ValueError, AttributeError):
+        return None
+
+
+def _takes_more(descriptor: int) -> bool:
+    poll = select.poll()
+    poll.register(descriptor, select.POLLOUT)
+    return bool(poll.poll(0))
 
 
 class _ToStructlog(logging.Handler):

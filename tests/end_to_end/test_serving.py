@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -119,7 +120,9 @@ def test_a_server_whose_port_is_taken_ends_with_status_one_and_says_so(published
     assert f"('127.0.0.1', {port}): address already in use" in process.said
 
 
-def test_a_server_whose_output_goes_to_a_full_disk_serves_and_refuses_all_the_same(published):
+@contextmanager
+def server_that_tells_all(published, output):
+    """A server that logs every refusal to `output`; its address."""
     address = free_address()
     given = {
         "models_dir": str(published),
@@ -128,13 +131,38 @@ def test_a_server_whose_output_goes_to_a_full_disk_serves_and_refuses_all_the_sa
         "log_level": "debug",
     }
     environment = os.environ | {f"CAROUSEL_{name.upper()}": value for name, value in given.items()}
-    with Path("/dev/full").open("w") as full:
-        server = ForkedProcess([sys.executable, CONSOLE_SCRIPT, "serve"], environment, full)
+    server = ForkedProcess([sys.executable, CONSOLE_SCRIPT, "serve"], environment, output)
     try:
         while not READY.is_answered(address):
             assert server.poll() is None
-        assert httpx.post(f"{address.url}/predict/gait", json={"sequence": [[1, 2]]}).status_code == 200
-        assert httpx.post(f"{address.url}/predict/nobody", json={"sequence": [[1, 2]]}).status_code == 404
+        yield address
     finally:
         server.kill()
         server.wait()
+
+
+def test_a_server_whose_output_goes_to_a_full_disk_serves_and_refuses_all_the_same(published):
+    with Path("/dev/full").open("w") as full, server_that_tells_all(published, full) as address:
+        assert httpx.post(f"{address.url}/predict/gait", json={"sequence": [[1, 2]]}).status_code == 200
+        assert httpx.post(f"{address.url}/predict/nobody", json={"sequence": [[1, 2]]}).status_code == 404
+
+
+def test_a_server_whose_output_nobody_reads_serves_and_refuses_all_the_same(published):
+    reading, writing = os.pipe()
+    with (
+        os.fdopen(reading, "rb"),
+        os.fdopen(writing, "wb") as pipe,
+        server_that_tells_all(published, pipe) as address,
+        httpx.Client(base_url=address.url, verify=NO_TLS) as client,
+    ):
+        # A pipe holds 64 KiB, and a refusal says more than this each time.
+        identity = {"x-request-id": "r" * 120}
+        for _ in range(512):
+            refusal = client.post("/predict/nobody", json={"sequence": [[1, 2]]}, headers=identity)
+            assert refusal.status_code == 404
+        assert client.post("/predict/gait", json={"sequence": [[1, 2]]}).status_code == 200
+        os.set_blocking(reading, False)
+        said = os.read(reading, 1 << 20)
+        assert len(said) > 32_768
+        assert client.post("/predict/nobody", json={"sequence": [[1, 2]]}).status_code == 404
+        assert b"lost_lines" in os.read(reading, 1 << 20)

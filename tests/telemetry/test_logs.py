@@ -96,7 +96,40 @@ def test_lines_that_nobody_takes_are_lost_and_nothing_else(capsys, monkeypatch):
         patch.setattr("sys.stdout", full)
         for _ in range(100):
             logger.info("lost", filler="x" * 1000)
-        # Closing would try to write what is left.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), full.fileno())
     logger.info("there is room again")
-    assert [line["event"] for line in logged(capsys)] == ["there is room again"]
+    logger.info("and still")
+    first, second = logged(capsys)
+    assert (first["event"], first["lost_lines"]) == ("there is room again", 100)
+    assert second["event"] == "and still"
+    assert "lost_lines" not in second
+
+
+@pytest.mark.parametrize(("lines", "size"), [(5_000, 10), (50, 5_000), (3, 200_000)])
+def test_a_reader_who_sleeps_holds_nobody_up_and_later_reads_whole_lines(monkeypatch, lines, size):
+    configure_logs("info", as_json=True)
+    logger = structlog.get_logger()
+    reading, writing = os.pipe()
+    with os.fdopen(reading), os.fdopen(writing, "w") as pipe, monkeypatch.context() as patch:
+        patch.setattr("sys.stdout", pipe)
+        for number in range(lines):
+            logger.info("unread", number=number, filler="ä" * size)
+        os.set_blocking(reading, False)
+        asleep = _read_all(reading)
+        logger.info("awake")
+        awake = [json.loads(line) for line in _read_all(reading).strip().splitlines()]
+    whole, torn = asleep.splitlines(), ""
+    if not asleep.endswith("\n"):
+        torn = whole.pop()
+    assert [json.loads(line)["number"] for line in whole] == list(range(len(whole)))
+    assert len(asleep.encode()) > 32_768
+    assert bool(torn) is (size > 10)
+    assert [(line["event"], line["lost_lines"]) for line in awake] == [("awake", lines - len(whole))]
+
+
+def _read_all(descriptor: int) -> str:
+    read = b""
+    while True:
+        try:
+            read += os.read(descriptor, 1 << 20)
+        except BlockingIOError:
+            return read.decode(errors="replace")
