@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from service.batching.chunk_length import longest_tick_s
 from service.batching.company import ride_seconds
 from service.batching.cost_model import CostModel
 from service.batching.partition import BatchLimits
@@ -12,22 +13,30 @@ from service.batching.waiting_work import WaitingWork
 
 
 class Outlook:
-    """What every request asks for and only a tick changes: found out once between two of them."""
+    """What every request asks for and next to nobody changes: good for one engine, from tick to tick."""
 
-    __slots__ = ("_longest_s", "_riding", "_riding_s", "_rows", "cost", "limits")
+    __slots__ = ("_max_tick_s", "_riding", "_riding_s", "_rows", "cost", "limits")
 
     def __init__(
-        self, rides: Iterable[Ride], rows: int, cost: CostModel, limits: BatchLimits, longest_s: float
+        self,
+        rides: Iterable[Ride],
+        rows: int,
+        cost: CostModel,
+        limits: BatchLimits,
+        max_tick_s: float | None,
     ) -> None:
-        """`rides`: all that have begun; `rows`: of them in the tick that ends next; `longest_s`: a tick's."""
+        """`rides` are all that have begun, and `rows` of them are in the tick that ends next."""
         self.cost = cost
         self.limits = limits
         self._rows = rows
-        self._longest_s = longest_s
+        self._max_tick_s = max_tick_s
         self._riding = WaitingWork()
         for ride in rides:
             self._riding.count(ride.place.level, 1, ride.left)
         self._riding_s: dict[int, float] = {}
+
+    def is_of(self, cost: CostModel, limits: BatchLimits) -> bool:
+        return self.cost is cost and self.limits is limits
 
     def riding_s(self, level: int) -> float:
         """Predicted time until those who ride, and are as urgent, have got off."""
@@ -36,6 +45,9 @@ class Outlook:
             seconds = self._riding_s[level] = self._riding.seconds(self.cost, self.limits, level)
         return seconds
 
-    def among_others_s(self, steps: int) -> float:
-        """How long so many steps take at least, among those who ride."""
-        return ride_seconds(steps, self._rows, self.cost, self._longest_s)
+    def among_others_s(self, steps: int, waiting: int) -> float:
+        """How long so many steps take at least, among those who ride, while so many wait."""
+        seats = self.limits.max_rows
+        is_crowded = self._riding.rows + waiting >= seats
+        longest_s = longest_tick_s(self._max_tick_s, seats, self.cost, is_crowded=is_crowded)
+        return ride_seconds(steps, self._rows, self.cost, longest_s)

@@ -113,18 +113,22 @@ class StepBatcher:
     def _before(self, level: int, steps: int) -> tuple[float, float]:
         """When those who ride have got off, of so urgent ones; and what so many steps take among them."""
         if not self._running:
+            self._outlook = None
             return 0.0, 0.0
-        if self._outlook is None:
-            self._outlook = Outlook(
-                chain(self._seats, *self._in_ticks()),
-                len(self._running[0].rides),
-                self._costs.current(),
-                self._limits(),
-                self._longest_tick_s(),
-            )
-        return self._outlook.riding_s(level), self._outlook.among_others_s(steps)
+        outlook = self._looked()
+        return outlook.riding_s(level), outlook.among_others_s(steps, self._queue.work.rows)
+
+    def _looked(self) -> Outlook:
+        cost, limits = self._costs.current(), self._limits()
+        outlook = self._outlook
+        # Between two ticks an engine may be lost: who is let in then is weighed on the one that is left.
+        if outlook is None or not outlook.is_of(cost, limits):
+            rides, rows = chain(self._seats, *self._in_ticks()), len(self._running[0].rides)
+            outlook = self._outlook = Outlook(rides, rows, cost, limits, self._max_tick_s)
+        return outlook
 
     def _cost(self) -> CostModel:
+        """As the last who came found it, and asked for again only where nobody rides."""
         return self._costs.current() if self._outlook is None else self._outlook.cost
 
     def _limits_now(self) -> BatchLimits:

@@ -1,0 +1,69 @@
+"""What newcomers to the carousel have before them, between two of its ticks."""
+
+from __future__ import annotations
+
+import pytest
+from bench import Bench, all_due
+from on_a_loop import on_a_loop
+
+from service.batching.partition import BatchLimits
+from service.batching.step_batcher import StepBatcher
+from service.errors import DeadlineUnreachable
+
+
+def carousel(seats: int) -> Bench:
+    return Bench(kind=StepBatcher, limits=BatchLimits(seats, 1 << 20))
+
+
+@on_a_loop
+async def test_an_engine_lost_in_the_middle_of_a_tick_counts_from_the_next_who_comes():
+    bench = carousel(seats=4)
+    fast, slow = bench.costs.of("fast"), bench.costs.of("slow")
+    fast.call_s, fast.step_s, fast.row_step_s = 1e-4, 1e-6, 1e-8
+    slow.call_s, slow.step_s, slow.row_step_s = 1e-2, 1e-3, 1e-4
+    in_use = "fast"
+    bench.costs._in_use = lambda: in_use
+    bench.submit(1000)
+    await all_due()
+    bench.batcher.submit([bench.ticket(100, timeout_s=0.5)])
+    in_use = "slow"
+    with pytest.raises(DeadlineUnreachable):
+        bench.batcher.check_room(timeout_s=0.5)
+    with pytest.raises(DeadlineUnreachable):
+        bench.batcher.submit([bench.ticket(100, timeout_s=0.5)])
+    in_use = "fast"
+    bench.batcher.submit([bench.ticket(100, timeout_s=0.5)])
+
+
+@on_a_loop
+async def test_a_carousel_that_fills_up_in_the_middle_of_a_tick_foretells_longer_ones():
+    bench = carousel(seats=4)
+    cost = bench.costs.current()
+    cost.call_s, cost.step_s, cost.row_step_s = 5e-3, 1e-5, 1e-6
+    bench.submit(10)
+    await all_due()
+    late = {"steps": 3000, "timeout_s": 0.06}
+    bench.submit(1)
+    with pytest.raises(DeadlineUnreachable):
+        bench.batcher.submit([bench.ticket(**late)])
+    for _ in range(6):
+        bench.submit(1)
+    bench.batcher.submit([bench.ticket(**late)])
+
+
+@on_a_loop
+async def test_a_tick_that_ended_is_before_nobody():
+    bench = carousel(seats=1)
+    cost = bench.costs.current()
+    cost.call_s, cost.step_s, cost.row_step_s = 0.0, 1e-3, 0.0
+    cost.observe = lambda *_: None
+    bench.batcher._max_tick_s = 0.1
+    bench.submit(250)
+    await all_due()
+    bench.submit(1)
+    for left_s in (0.25, 0.15, 0.05):
+        with pytest.raises(DeadlineUnreachable):
+            bench.batcher.submit([bench.ticket(1, timeout_s=left_s)])
+        bench.batcher.check_room(timeout_s=left_s + 0.01)
+        bench.hand.step()
+        await all_due()
