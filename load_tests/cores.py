@@ -6,6 +6,9 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+CAN_YIELD = hasattr(os, "SCHED_BATCH")
+"""Whether a client here can let the server go first."""
+
 
 @contextmanager
 def beside(core: int | None) -> Iterator[None]:
@@ -27,7 +30,7 @@ def yielding() -> Iterator[None]:
     which a closed loop with few answers hardly shows and an open one under overload does. Processes that are
     started inside are alike.
     """
-    if not hasattr(os, "SCHED_BATCH"):
+    if not CAN_YIELD:
         yield
         return
     before, parameters = os.sched_getscheduler(0), os.sched_getparam(0)

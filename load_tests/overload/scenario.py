@@ -46,6 +46,11 @@ class OverloadPlan:
     core: int | None = None
     rounds: int = 1
 
+    @property
+    def peak_callers(self) -> int:
+        """No more than find room, so that the peak is found without a refusal."""
+        return min(_PEAK_CALLERS, self.max_waiting_rows)
+
 
 @dataclass(frozen=True, slots=True)
 class Overloaded:
@@ -112,7 +117,7 @@ def _rounds(plan: OverloadPlan, server: ServerProcess) -> Iterator[Overloaded]:
 def _peak(plan: OverloadPlan, address: Address) -> tuple[float, EngineWork]:
     """Answers a second where there are always enough callers for full batches."""
     request = infer_request(plan, address)
-    callers = min(_PEAK_CALLERS, plan.max_waiting_rows)
+    callers = plan.peak_callers
     uvloop.run(drive(address, [request], callers, min(_WARM_UP_S, plan.seconds)))
     idle = Reading.of(address)
     peak = uvloop.run(drive(address, [request], callers, plan.seconds / 2)).requests_per_s

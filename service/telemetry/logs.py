@@ -13,6 +13,9 @@ import structlog
 
 from service.telemetry.log_switches import LogSwitches, SwitchedLogger, switch_logs
 
+# A reader who has begun with a long line has so much time to take the rest, once: then the pipe is full.
+_REST_MS = 50
+
 
 def configure_logs(level: str, as_json: bool) -> None:
     """Set up structlog for the process; uvicorn's own lines go the same way."""
@@ -42,10 +45,10 @@ def configure_logs(level: str, as_json: bool) -> None:
 
 
 class _Output:
-    """Standard output, as far as it takes anything: neither a full disk nor its reader costs a request.
+    """Standard output, as far as it takes anything: neither a full disk nor a full pipe costs a request.
 
     A pipe that nobody empties would hold the whole process up, and every request with it. Lines that are
-    not taken are lost; how many, the next one says. structlog calls it with a lock held.
+    not taken are lost; how many, the next one says. structlog lets one thread write at a time.
     """
 
     def __init__(self) -> None:
@@ -62,7 +65,8 @@ class _Output:
     def write(self, text: str) -> None:
         try:
             is_taken = self._is_taken(text)
-        except OSError:
+        except (OSError, ValueError, AttributeError):
+            # Nothing is there, it is closed, or it takes no more.
             is_taken = False
         self._lost = 0 if is_taken else self._lost + 1
 
@@ -74,15 +78,13 @@ class _Output:
         if descriptor is None:
             sys.stdout.write(text)
             return True
-        # What others printed comes first.
-        sys.stdout.flush()
         line = text.encode(errors="backslashreplace")
         if self._is_torn:
             line = b"\n" + line
         # As much as a pipe takes at once if it takes anything.
         for start in range(0, len(line), select.PIPE_BUF):
             part = line[start : start + select.PIPE_BUF]
-            if not _takes_more(descriptor):
+            if not _takes_more(descriptor, _REST_MS if start else 0):
                 return False
             written = os.write(descriptor, part)
             self._is_torn = True
@@ -100,10 +102,10 @@ def _descriptor() -> int | None:
         return None
 
 
-def _takes_more(descriptor: int) -> bool:
+def _takes_more(descriptor: int, within_ms: int) -> bool:
     poll = select.poll()
     poll.register(descriptor, select.POLLOUT)
-    return bool(poll.poll(0))
+    return bool(poll.poll(within_ms))
 
 
 class _ToStructlog(logging.Handler):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -133,3 +134,25 @@ def _read_all(descriptor: int) -> str:
             read += os.read(descriptor, 1 << 20)
         except BlockingIOError:
             return read.decode(errors="replace")
+
+
+def test_a_reader_who_is_awake_gets_lines_whole_that_are_longer_than_a_pipe(monkeypatch):
+    configure_logs("info", as_json=True)
+    logger = structlog.get_logger()
+    reading, writing = os.pipe()
+    with os.fdopen(reading) as reader, os.fdopen(writing, "w") as pipe, ThreadPoolExecutor(1) as other:
+        monkeypatch.setattr("sys.stdout", pipe)
+        line = other.submit(reader.readline)
+        logger.error("long", filler="x" * 1_000_000)
+        assert json.loads(line.result(timeout=20))["filler"] == "x" * 1_000_000
+        monkeypatch.undo()
+
+
+@pytest.mark.parametrize("nothing", [None, "closed"])
+def test_where_there_is_no_output_logging_is_no_failure(monkeypatch, nothing):
+    configure_logs("info", as_json=True)
+    with Path(os.devnull).open("w") as closed:
+        pass
+    monkeypatch.setattr("sys.stdout", nothing and closed)
+    structlog.get_logger().error("to nobody")
+    monkeypatch.undo()
