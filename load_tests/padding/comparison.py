@@ -12,7 +12,7 @@ from typing import TypeAlias
 import numpy as np
 
 from load_tests.lengths import SEED, Lengths, exponential, lognormal, uniform
-from load_tests.padding.contenders import ARRIVAL_ROWS, Direct
+from load_tests.padding.contenders import ARRIVAL_ROWS, Direct, slices
 from load_tests.padding.served import Served, served
 from service.domain.tensors import Array
 from service.repository.scanner import Bundle, read_bundle
@@ -97,8 +97,7 @@ async def _on_trace(
 
 def arrival_steps(lengths: list[int]) -> float:
     """Steps that are run for each that is asked, where batches come in arrival order, each padded."""
-    batches = [lengths[start : start + ARRIVAL_ROWS] for start in range(0, len(lengths), ARRIVAL_ROWS)]
-    return sum(len(batch) * max(batch) for batch in batches) / sum(lengths)
+    return sum(len(batch) * max(batch) for batch in slices(lengths, ARRIVAL_ROWS)) / sum(lengths)
 
 
 def _sequences(bundle: Bundle, lengths: Lengths, count: int) -> list[Array]:

@@ -29,12 +29,12 @@ class Direct:
 
     async def in_arrival_order(self, sequences: list[Array]) -> list[Array]:
         """As many as come, padded to their longest: what a batcher does that does not look at lengths."""
-        return self._answers(sequences, list(_slices(list(range(len(sequences))), ARRIVAL_ROWS)))
+        return self._answers(sequences, list(slices(list(range(len(sequences))), ARRIVAL_ROWS)))
 
     async def sorted_by_length(self, sequences: list[Array]) -> list[Array]:
         """An oracle: it waits for all and sorts them, so next to nothing is padded."""
         order = sorted(range(len(sequences)), key=lambda index: len(sequences[index]))
-        return self._answers(sequences, list(_slices(order, ORACLE_ROWS)))
+        return self._answers(sequences, list(slices(order, ORACLE_ROWS)))
 
     def _answers(self, sequences: list[Array], batches: list[list[int]]) -> list[Array]:
         answers: dict[int, Array] = {}
@@ -51,6 +51,7 @@ def fresh_ticket(sequence: Array, arrived_s: float = 0.0) -> Ticket:
     return Ticket(sequence, None, asyncio.get_running_loop().create_future(), arrived_s)
 
 
-def _slices(indices: list[int], rows: int) -> Iterator[list[int]]:
-    for start in range(0, len(indices), rows):
-        yield indices[start : start + rows]
+def slices(numbers: list[int], rows: int) -> Iterator[list[int]]:
+    """So many at a time, in order."""
+    for start in range(0, len(numbers), rows):
+        yield numbers[start : start + rows]

@@ -11,16 +11,16 @@ _USUAL_S = 0.005
 _PARTS = 20
 
 
-def longest_tick_s(most_s: float | None, seats: int, cost: CostModel, *, is_crowded: bool) -> float:
+def longest_tick_s(most_s: float | None, here: int, seats: int, cost: CostModel) -> float:
     """How long a tick of a carousel with so many seats may take.
 
     That is `most_s` where it is given. Else newcomers, who wait for a tick's end, decide: ticks are short.
-    But each has its price, and where all seats have somebody to sit on them (`is_crowded`) newcomers wait for
+    But each has its price, and where so many are `here` that no seat stays empty newcomers wait for
     seats, the longer the more goes into ticks: then a tick is as long as pays.
     """
     if most_s is not None:
         return most_s
-    return max(_USUAL_S, _PARTS * (cost.call_s + seats * ROW_TICK_S)) if is_crowded else _USUAL_S
+    return _USUAL_S if here < seats else max(_USUAL_S, _PARTS * (cost.call_s + seats * ROW_TICK_S))
 
 
 def chunk_length(remaining: Iterable[int], cost: CostModel, most_s: float, *, is_awaited: bool) -> int:

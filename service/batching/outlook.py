@@ -47,7 +47,6 @@ class Outlook:
 
     def among_others_s(self, steps: int, waiting: int) -> float:
         """How long so many steps take at least, among those who ride, while so many wait."""
-        seats = self.limits.max_rows
-        is_crowded = self._riding.rows + waiting >= seats
-        longest_s = longest_tick_s(self._max_tick_s, seats, self.cost, is_crowded=is_crowded)
+        here = self._riding.rows + waiting
+        longest_s = longest_tick_s(self._max_tick_s, here, self.limits.max_rows, self.cost)
         return ride_seconds(steps, self._rows, self.cost, longest_s)

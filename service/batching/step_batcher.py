@@ -185,10 +185,8 @@ class StepBatcher:
         return min(chunk, max(1, self._limits().max_row_steps // len(rides)))
 
     def _longest_tick_s(self) -> float:
-        """It is crowded where at least as many are here as there are seats."""
-        seats = self._limits().max_rows
         here = len(self._seats) + self._queue.work.rows + sum(len(tick.rides) for tick in self._running)
-        return longest_tick_s(self._max_tick_s, seats, self._costs.current(), is_crowded=here >= seats)
+        return longest_tick_s(self._max_tick_s, here, self._limits().max_rows, self._costs.current())
 
     def _finished(self, tick: Tick, outcome: Outcome) -> None:
         ended_s = self._clock.now()

@@ -77,6 +77,7 @@ class _Output:
         descriptor = _descriptor()
         if descriptor is None:
             sys.stdout.write(text)
+            sys.stdout.flush()
             return True
         line = text.encode(errors="backslashreplace")
         if self._is_torn:

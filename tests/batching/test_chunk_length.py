@@ -78,17 +78,17 @@ def test_where_others_wait_an_idle_seat_costs_its_share_of_the_step():
 
 def test_a_tick_is_short_unless_it_is_dear_and_many_wait_or_its_length_is_given():
     small, large = priced(50e-6, 2e-6, 2e-6), priced(1e-3, 1e-4, 5e-5)
-    assert longest_tick_s(None, 1, small, is_crowded=True) == 0.005
-    assert longest_tick_s(None, 64, large, is_crowded=False) == 0.005
-    assert longest_tick_s(None, 64, large, is_crowded=True) == pytest.approx(20 * (1e-3 + 64 * ROW_TICK_S))
-    assert longest_tick_s(0.002, 64, large, is_crowded=True) == 0.002
+    assert longest_tick_s(None, 1, 1, small) == 0.005
+    assert longest_tick_s(None, 63, 64, large) == 0.005
+    assert longest_tick_s(None, 64, 64, large) == pytest.approx(20 * (1e-3 + 64 * ROW_TICK_S))
+    assert longest_tick_s(0.002, 64, 64, large) == 0.002
 
 
 @given(st.integers(1, 64), st.integers(1000, 5000), prices)
 def test_where_many_wait_about_a_tenth_of_a_long_way_at_most_goes_into_turning(rows, steps, price):
     cost = priced(*price)
     left = [steps] * rows
-    longest_s = longest_tick_s(None, rows, cost, is_crowded=True)
+    longest_s = longest_tick_s(None, rows, rows, cost)
     spent_s = seconds_of(left, cost, lambda now: chunk_length(now, cost, longest_s, is_awaited=True))
     computing_s = steps * (cost.step_s + cost.row_step_s * rows)
     # A twentieth; twice that where a tick's steps are rounded down; and no tick is less than a step.
