@@ -106,7 +106,7 @@ class Predictor:
 
         async def run(slots: list[Slot]) -> list[RowResult]:
             answers = await self._rows(model, request, arrived_s, slots)
-            session.steps_run += sum(map(len, request.sequences))
+            session.steps_run += sum([len(sequence) for sequence in request.sequences])
             return answers
 
         begin = partial(finding.kept, self.persistence, sessions) if stream.starts else None
@@ -219,7 +219,7 @@ def _result(model: ServedModel, rows: list[RowResult], step: int = 0) -> InferRe
         model.manifest.version,
         [row.output for row in rows],
         slowest.device,
-        any(row.is_degraded for row in rows),
+        any([row.is_degraded for row in rows]),
         Timings(slowest.queue_s, slowest.batch_s, slowest.compute_s),
         step,
     )

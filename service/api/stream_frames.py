@@ -16,6 +16,7 @@ Numbers are little-endian, values as in the Open Inference Protocol's binary ten
 from __future__ import annotations
 
 import struct
+from itertools import accumulate
 
 import numpy as np
 
@@ -64,18 +65,18 @@ def output(result: InferResult, model: ServedModel) -> bytes:
         result.device.encode(),
     )
     values = [np.ascontiguousarray(output, _VALUE).tobytes() for output in result.outputs]
-    return b"".join([head, told, np.array(lengths, _LENGTH).tobytes(), *values])
+    return b"".join([head, told, struct.pack(f"<{len(lengths)}I", *lengths), *values])
 
 
 def _sequences(content: bytes, start: int, lengths: list[int], model: ServedModel) -> list[Array]:
     signature = model.signature
-    expected = start + sum(lengths) * signature.step_bytes
+    in_all = sum(lengths)
+    expected = start + in_all * signature.step_bytes
     if len(content) != expected:
         raise InvalidRequest(
-            f"frame: has {len(content)} bytes: {sum(lengths)} steps of {signature.step_datatype} "
+            f"frame: has {len(content)} bytes: {in_all} steps of {signature.step_datatype} "
             f"{list(signature.step_shape)} make {expected}"
         )
     little_endian = signature.step_datatype.dtype.newbyteorder("<")
-    steps = np.frombuffer(content, little_endian, offset=start).reshape(sum(lengths), *signature.step_shape)
-    ends = np.cumsum(lengths)[:-1]
-    return np.split(steps, ends)
+    steps = np.frombuffer(content, little_endian, offset=start).reshape(in_all, *signature.step_shape)
+    return [steps[end - length : end] for length, end in zip(lengths, accumulate(lengths), strict=True)]

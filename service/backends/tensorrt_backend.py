@@ -41,16 +41,12 @@ class TensorRtBackend:
         self._room = room
         self._loaded: LoadedPlans | None = None
         self._lost: str | None = None
+        self._update_capability()
 
     @property
     def capability(self) -> Capability:
         """Any number of rows; any length where the model is causal, else the longest profile's."""
-        loaded = self._loaded
-        steps = loaded.max_steps if loaded else None
-        table = loaded.table if loaded and not self._lost else None
-        return Capability(
-            "gpu", max_padded_steps=steps, engine=self._runtime.name, in_flight=IN_FLIGHT, table=table
-        )
+        return self._capability
 
     @property
     def profiles(self) -> Profiles:
@@ -61,12 +57,15 @@ class TensorRtBackend:
         """Deserialize the plans; raises EngineFailed where one is not for this device or this bundle."""
         self.close()
         self._lost = None
-        with self._reported():
-            self._loaded = LoadedPlans(
-                self._plans, self._cuda, self._runtime, artifact.signature, self._captures
-            )
-            if self._room is not None and artifact.signature.states:
-                self._loaded.keep_states(self._cuda, artifact.signature.states, self._room)
+        try:
+            with self._reported():
+                self._loaded = LoadedPlans(
+                    self._plans, self._cuda, self._runtime, artifact.signature, self._captures
+                )
+                if self._room is not None and artifact.signature.states:
+                    self._loaded.keep_states(self._cuda, artifact.signature.states, self._room)
+        finally:
+            self._update_capability()
 
     def run(self, batch: Batch) -> BatchResult:
         """Compute one batch; raises EngineFailed, EngineOutOfMemory where fewer rows may fit."""
@@ -97,8 +96,18 @@ class TensorRtBackend:
     def close(self) -> None:
         """Free everything on the device, also while batches are in flight."""
         loaded, self._loaded = self._loaded, None
+        self._update_capability()
         if loaded:
             loaded.runner.close()
+
+    def _update_capability(self) -> None:
+        """Where it changes: it is asked for several times a request, and made only here."""
+        loaded = self._loaded
+        steps = loaded.max_steps if loaded else None
+        table = loaded.table if loaded and not self._lost else None
+        self._capability = Capability(
+            "gpu", max_padded_steps=steps, engine=self._runtime.name, in_flight=IN_FLIGHT, table=table
+        )
 
     def _usable(self) -> LoadedPlans:
         if self._loaded is None:
@@ -114,6 +123,7 @@ class TensorRtBackend:
             yield
         except CudaContextLost as failure:
             self._lost = f"the GPU is lost to this process until it is started again: {failure}"
+            self._update_capability()
             raise EngineBroken(self._lost) from failure
         except (CudaOutOfMemory, TensorRtOutOfMemory) as failure:
             raise EngineOutOfMemory(f"the GPU has no room: {failure}") from failure

@@ -34,6 +34,19 @@ class RowResult(NamedTuple):
     batch_rows: int
     resident: ResidentState | None = None
 
+    def to_keep(self) -> RowResult:
+        """The answer without its states, and without the batch of which its output may be a view."""
+        return RowResult(
+            self.output.copy(),
+            (),
+            self.device,
+            self.is_degraded,
+            self.queue_s,
+            self.batch_s,
+            self.compute_s,
+            self.batch_rows,
+        )
+
 
 class Ticket:
     """A sequence that waits for its answer; whatever becomes of its batch-mates, it is answered once.

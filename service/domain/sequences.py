@@ -11,6 +11,7 @@ from service.domain.tensors import Array
 from service.errors import BodyTooLarge, InvalidRequest
 
 _LARGEST = float(np.finfo(np.float32).max)
+_FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
 def checked_sequence(values: Array, signature: Signature, max_steps: int, field: str) -> Array:
@@ -53,8 +54,8 @@ def nested_list_array(values: Any, field: str) -> Array:
 
 
 def _fits_float32(values: Array) -> bool:
-    """Whether float64 numbers lie within float32's range, which also rules out what is not finite."""
-    if values.dtype != np.float64:
+    """Whether floats lie within float32's range, which also rules out what is not finite."""
+    if values.dtype not in _FLOATS:
         return False
     flat = values.reshape(-1)
     # Two passes without a Python function around them; not-a-number comes through and compares as false.

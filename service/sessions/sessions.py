@@ -209,8 +209,8 @@ class Sessions(SessionTable):
                 self._slots.write(slot, answer.states)
             else:
                 self._slots.keep(slot, answer.resident)
-        # Copies: an answer is kept until the next step, and a view would keep its whole batch with it.
-        kept = [answer._replace(output=answer.output.copy(), states=(), resident=None) for answer in answers]
+        # Until the next step, which may be long.
+        kept = [answer.to_keep() for answer in answers]
         session.step += 1
         session.answer = kept
         self.note_use(session)
