@@ -24,9 +24,11 @@ _logger = structlog.get_logger()
 
 
 class StreamConnection(asyncio.Protocol):
-    """Reads only while the application takes its messages and the client its answers.
+    """Reads until it holds what it may not look at yet: what the application has not taken its turn for, or
+    comes from a client that does not read its answers.
 
-    So what waits here is bounded: the frames of one slice, and the bytes of one read.
+    So what waits here is bounded: the frames of one slice, and the bytes of two reads. Who sends a message
+    and waits for the answer is never stopped, which would cost him two calls of the kernel each time.
     """
 
     def __init__(
@@ -189,7 +191,7 @@ class StreamConnection(asyncio.Protocol):
         return self._wire.last_frames
 
     def _read_if_wanted(self) -> None:
-        is_wanted = self._is_wanted and not self._held
+        is_wanted = self._is_writable.is_set() and not self._held
         if self._transport.is_closing() or self._is_reading == is_wanted:
             return
         self._is_reading = is_wanted
