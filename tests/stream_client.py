@@ -21,7 +21,7 @@ HEAD, TIMES = struct.Struct("<BBHIQ"), struct.Struct("<3f12s")
 
 
 class BinaryOutput(NamedTuple):
-    """A binary answer, taken apart by its description in docs/08-streaming.md."""
+    """A binary answer, taken apart by its description in docs/04-streaming.md."""
 
     step: int
     outputs: list[np.ndarray]

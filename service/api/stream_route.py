@@ -11,7 +11,7 @@ from service.sessions.session import LONGEST_ID
 
 _RESPONSES: Any = {
     400: {"description": "the offer of a WebSocket, or what the address says of its session, is malformed"},
-    101: {"description": "a WebSocket; its messages are described in docs/08-streaming.md"},
+    101: {"description": "a WebSocket; its messages are described in docs/04-streaming.md"},
     403: {"description": "a page of an origin that may not ask"},
     404: {"description": "no such model"},
     426: {"description": "asked in plain HTTP"},

@@ -1,4 +1,4 @@
-"""perf_analyzer, NVIDIA's load generator, where it is installed; docs/04-protocol.md says where to get it."""
+"""perf_analyzer, NVIDIA's load generator, where it is installed; docs/03-protocol.md says where to get it."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from triton_conversation import talk
 
 from service.api.open_inference.model_metadata import EXTENSIONS
 
-PAGE = (Path(__file__).parents[2] / "docs" / "04-protocol.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "03-protocol.md").read_text()
 
 
 @on_a_loop
