@@ -219,7 +219,7 @@ def _result(model: ServedModel, rows: list[RowResult], step: int = 0) -> InferRe
         model.manifest.version,
         [row.output for row in rows],
         slowest.device,
-        any([row.is_degraded for row in rows]),
+        any(row.is_degraded for row in rows),
         Timings(slowest.queue_s, slowest.batch_s, slowest.compute_s),
         step,
     )

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import numpy as np
 
 from service.backends.engine_thread import Outcome, judged
+from service.backends.pieces import Pieces
 from service.backends.protocol import Artifact, Capability
 from service.domain.batches import Batch, BatchResult
 from service.domain.clock import LoopClock
@@ -57,13 +58,14 @@ class RunningSumBackend:
         self.failed_alone: set[float] = set()
         self.failures_left = 0
         self.is_closed = False
+        self.can_break, self.in_flight = False, 1
         self.entered = threading.Semaphore(0)
         self.gate = threading.Event()
         self.gate.set()
 
     @property
     def capability(self) -> Capability:
-        return Capability(device="fake")
+        return Capability(device="fake", in_flight=self.in_flight, can_break=self.can_break)
 
     def load(self, artifact: Artifact) -> None:
         """Nothing to load."""
@@ -109,10 +111,14 @@ class RunningSumBackend:
 
 
 class HandEngine:
-    """An engine that runs a batch when the test says so, and reads its buffers only then."""
+    """An engine that runs a batch when the test says so, and reads its buffers only then.
+
+    One with breaks is run a piece at a time.
+    """
 
     def __init__(self, backend: RunningSumBackend) -> None:
         self._backend = backend
+        self._pieces: Pieces | None = None
         self._jobs: deque[tuple[Batch, Callable[[Outcome], None]]] = deque()
 
     @property
@@ -127,13 +133,30 @@ class HandEngine:
         self._jobs.append((batch, on_outcome))
 
     def step(self) -> None:
-        """Run the oldest batch and report its outcome."""
-        batch, on_outcome = self._jobs.popleft()
+        """Run the oldest batch, or its next piece, and report its outcome where that was all."""
+        batch, on_outcome = self._jobs[0]
         try:
-            outcome: Outcome = judged(self._backend.run(batch), self.capability.engine)
+            result = self._ran(batch)
+            if result is None:
+                return
+            outcome: Outcome = judged(result, self.capability.engine)
         except RuntimeError as failure:
             outcome = failure
+        self._jobs.popleft()
         on_outcome(outcome)
+
+    def _ran(self, batch: Batch) -> BatchResult | None:
+        """None where there are pieces to come."""
+        if batch.breaks is None:
+            return self._backend.run(batch)
+        if self._pieces is None:
+            self._pieces = Pieces(self._backend.run, batch, batch.breaks)
+        else:
+            self._pieces.run_next()
+        if not self._pieces.is_over:
+            return None
+        pieces, self._pieces = self._pieces, None
+        return pieces.result()
 
 
 class ManualTimer:

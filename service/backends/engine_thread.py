@@ -13,6 +13,7 @@ from typing import Protocol, TypeAlias
 
 import numpy as np
 
+from service.backends.pieces import run_in_pieces
 from service.backends.protocol import Artifact, Backend, Capability, PipelinedBackend
 from service.domain.batches import Batch, BatchResult
 from service.domain.replay import Replay
@@ -107,7 +108,9 @@ class EngineThread:
         return lambda: replay.result(finish())
 
     def _started_here(self, batch: Batch) -> Callable[[], BatchResult]:
-        pipelined = self._pipelined
+        pipelined, breaks = self._pipelined, batch.breaks
+        if breaks is not None:
+            return lambda: run_in_pieces(self._backend.run, batch, breaks)
         if pipelined is None:
             return lambda: self._backend.run(batch)
         try:

@@ -120,7 +120,7 @@ class FallbackEngine:
         for engine, failure in failures:
             self._moved(engine, failure, batch, outcome)
         result = replace(outcome, is_degraded=True) if failures or self.is_degraded else outcome
-        self._show(batch, result)
+        self._show(batch.as_run(result), result)
         on_outcome(result)
 
     def _show(self, batch: Batch, result: BatchResult) -> None:

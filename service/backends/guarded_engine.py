@@ -90,6 +90,7 @@ class GuardedEngine:
     def _checked(self, batch: Batch, outcome: Outcome) -> Outcome:
         if isinstance(outcome, Exception):
             return outcome
+        batch = batch.as_run(outcome)
         reads = len(batch.device_states.read) if batch.device_states is not None else 0
         if not fits(outcome, self._signature, batch.rows, batch.padded_steps, reads):
             return EngineFailed(

@@ -13,7 +13,7 @@ from service.domain.signature import LENGTHS, OUTPUT, SEQUENCE
 from service.errors import EngineFailed, EngineOutOfMemory
 
 _CAPABILITIES = {
-    "cpu": Capability(device="cpu", engine="onnxruntime", in_flight=2),
+    "cpu": Capability(device="cpu", engine="onnxruntime", in_flight=2, can_break=True),
     "cuda": Capability(device="gpu", engine="onnxruntime-cuda"),
 }
 _OUT_OF_MEMORY = ("out of memory", "failed to allocate memory", "cublas_status_alloc_failed")

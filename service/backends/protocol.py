@@ -40,7 +40,7 @@ class Capability:
     """What a loaded backend is and can take: where it runs (`cpu` or `gpu`), and its largest batch.
 
     None is no limit of its own. `in_flight` is how many batches it can have at once, `table` where it keeps
-    states, if it does.
+    states, if it does. One that `can_break` is given batches with breaks.
     """
 
     device: str
@@ -49,6 +49,7 @@ class Capability:
     engine: str = "onnxruntime"
     in_flight: int = 1
     table: StateTable | None = None
+    can_break: bool = False
 
     def takes(self, batch: Batch) -> bool:
         return (self.max_rows is None or batch.rows <= self.max_rows) and (

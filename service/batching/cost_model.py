@@ -63,9 +63,9 @@ class CostModel:
             self._calibrated = _fitted(self._calibration)
         self._fit()
 
-    def observe(self, rows: int, padded_steps: int, computed_s: float, took_s: float) -> None:
-        """Learn from a batch that computed for so long, and took so long in all."""
-        observation = (rows, padded_steps, computed_s)
+    def observe(self, rows: int, padded_steps: int, computed_s: float, took_s: float, calls: int = 1) -> None:
+        """Learn from a batch that computed for so long, in calls of like lengths, and took so long in all."""
+        observation = (rows, max(1, padded_steps // calls), computed_s / calls)
         if not _is_measured(observation):
             return
         self._recent.append(observation)

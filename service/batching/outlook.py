@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from service.batching.before import Before
 from service.batching.chunk_length import longest_tick_s
 from service.batching.company import ride_seconds
 from service.batching.cost_model import CostModel
 from service.batching.partition import BatchLimits
 from service.batching.ride import Ride
+from service.batching.tick import Tick
 from service.batching.waiting_work import WaitingWork
 
 
@@ -19,34 +21,48 @@ class Outlook:
 
     def __init__(
         self,
-        rides: Iterable[Ride],
-        rows: int,
+        standing: Iterable[Ride],
+        ticks: Sequence[Tick],
         cost: CostModel,
         limits: BatchLimits,
         max_tick_s: float | None,
     ) -> None:
-        """`rides` are all that have begun, and `rows` of them are in the tick that ends next."""
+        """Of those who have begun, who stands and who is in the `ticks`, of which the first ends next."""
         self.cost = cost
         self.limits = limits
-        self._rows = rows
+        self._rows = len(ticks[0].rides)
         self._max_tick_s = max_tick_s
         self._riding = WaitingWork()
-        for ride in rides:
+        for ride in standing:
             self._riding.count(ride.place.level, 1, ride.left)
+        for tick in ticks:
+            for ride in tick.rides:
+                self._riding.count(ride.place.level, 1, ride.left - tick.done)
         self._riding_s: dict[int, float] = {}
 
     def is_of(self, cost: CostModel, limits: BatchLimits) -> bool:
         return self.cost is cost and self.limits is limits
 
-    def riding_s(self, level: int) -> float:
-        """Predicted time until those who ride, and are as urgent, have got off."""
+    def before(self, level: int, steps: int, waiting: int) -> Before:
+        """What somebody has before him who is so urgent and has so many steps, while so many wait.
+
+        Where nobody has to stand, a longer one is out of his way after as many steps as are his own: he waits
+        for the end of a tick, and for those.
+        """
+        here = self._riding.rows + waiting
+        longest_s = longest_tick_s(self._max_tick_s, here, self.limits.max_rows, self.cost)
+        least_s = ride_seconds(steps, self._rows, self.cost, longest_s)
+        riding_s = self._until_all_have_got_off_s(level)
+        if here >= self.limits.max_rows:
+            return Before(riding_s, least_s)
+        if riding_s > longest_s:
+            tick_s = max(longest_s, self.cost.seconds(self._rows, 1))
+            riding_s = min(riding_s, tick_s + self._riding.seconds(self.cost, self.limits, level, steps))
+        return Before(riding_s, least_s, steps)
+
+    def _until_all_have_got_off_s(self, level: int) -> float:
+        """Of those who are as urgent."""
         seconds = self._riding_s.get(level)
         if seconds is None:
             seconds = self._riding_s[level] = self._riding.seconds(self.cost, self.limits, level)
         return seconds
-
-    def among_others_s(self, steps: int, waiting: int) -> float:
-        """How long so many steps take at least, among those who ride, while so many wait."""
-        here = self._riding.rows + waiting
-        longest_s = longest_tick_s(self._max_tick_s, here, self.limits.max_rows, self.cost)
-        return ride_seconds(steps, self._rows, self.cost, longest_s)

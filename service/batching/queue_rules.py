@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from service.batching.before import Before
 from service.batching.cost_model import CostModel
 from service.batching.pace import Pace
 from service.batching.partition import BatchLimits
@@ -65,16 +66,14 @@ class QueueRules:
         self._pace = Pace()
         self._next_sweep_s = 0.0
 
-    def let_in(self, tickets: list[Ticket], now_s: float, running_s: float, least_s: float = 0.0) -> None:
-        """Queue the tickets of one request; in about `running_s` the engine is free.
-
-        They take `least_s` even if nobody waits.
+    def let_in(self, tickets: list[Ticket], now_s: float, before: Before) -> None:
+        """Queue the tickets of one request.
 
         Raises DeadlineUnreachable or Overloaded, each with the time after which it is worth coming back, and
         DeadlineExceeded where it is too late already.
         """
-        if self._queue.work.rows or running_s:
-            self._admit(tickets, now_s, running_s, least_s)
+        if self._queue.work.rows or before.running_s:
+            self._admit(tickets, now_s, before)
         for ticket in tickets:
             self._queue.add(ticket)
 
@@ -84,27 +83,25 @@ class QueueRules:
         work = self._queue.work
         return work.rows >= self._bounds.max_rows and not work.has_less_urgent(ORDINARY)
 
-    def check_room(
-        self, least: Least, now_s: float, running_s: float, timeout_s: float, least_s: float = 0.0
-    ) -> None:
+    def check_room(self, least: Least, now_s: float, before: Before, timeout_s: float) -> None:
         """Raises Overloaded where an ordinary request with so much time finds no place whatever is in it.
 
-        It asks for `least`, which takes `least_s` even if nobody waits, or for more.
+        It asks for `least` or for more.
         """
         self._pace.forget_old(now_s)
-        late_s = self._answered_s(least, running_s, least_s) - timeout_s
+        late_s = self._answered_s(least, before) - timeout_s
         if (self.is_full or late_s > 0) and self._has_swept(now_s):
-            late_s = self._answered_s(least, running_s, least_s) - timeout_s
+            late_s = self._answered_s(least, before) - timeout_s
         if self.is_full:
-            raise self._full(running_s)
+            raise self._full(before)
         if late_s > 0 and self._queue.work.rows:
             raise _too_late(timeout_s, late_s)
 
-    def _answered_s(self, least: Least, running_s: float, least_s: float) -> float:
+    def _answered_s(self, least: Least, before: Before) -> float:
         """When an ordinary request would be answered that asks for the least."""
         rows, steps = least
-        foretold_s = self._foretold_s(rows, rows * steps, ORDINARY, running_s)
-        return max(foretold_s * self._pace.cautious_factor, least_s)
+        foretold_s = self._foretold_s(rows, rows * steps, ORDINARY, before)
+        return max(foretold_s * self._pace.cautious_factor, before.least_s)
 
     def learn(self, last_out: Ticket, ends_s: float) -> None:
         """Learn from the last in line of those whose turn came, and when it is or would have been answered.
@@ -115,22 +112,22 @@ class QueueRules:
         if last_out.foretold_s:
             self._pace.observe(last_out.foretold_s, ends_s - last_out.arrived_s, ends_s)
 
-    def _admit(self, tickets: list[Ticket], now_s: float, running_s: float, least_s: float) -> None:
+    def _admit(self, tickets: list[Ticket], now_s: float, before: Before) -> None:
         """Nobody is refused by an idle engine: how long a sequence takes alone, only running it tells,
         and what passed the body limit must be able to run.
         """
         self._pace.forget_old(now_s)
         rows, level = len(tickets), tickets[0].level
         steps = sum(ticket.steps for ticket in tickets)
-        foretold_s = self._foretold_s(rows, steps, level, running_s)
-        late_s = self._lateness_s(tickets, foretold_s, least_s, now_s)
+        foretold_s = self._foretold_s(rows, steps, level, before)
+        late_s = self._lateness_s(tickets, foretold_s, before, now_s)
         if late_s > 0 or not self._has_room(tickets):
             if self._has_swept(now_s):
-                foretold_s = self._foretold_s(rows, steps, level, running_s)
-                late_s = self._lateness_s(tickets, foretold_s, least_s, now_s)
-            if late_s > 0 and (self._queue.work.rows or running_s):
+                foretold_s = self._foretold_s(rows, steps, level, before)
+                late_s = self._lateness_s(tickets, foretold_s, before, now_s)
+            if late_s > 0 and (self._queue.work.rows or before.running_s):
                 raise _too_late(tickets[0].deadline_s - now_s, late_s)
-            self._make_room(tickets, running_s)
+            self._make_room(tickets, before)
         for ticket in tickets:
             ticket.foretold_s = foretold_s
 
@@ -142,25 +139,27 @@ class QueueRules:
         self._queue.drop_settled()
         return True
 
-    def _foretold_s(self, rows: int, steps: int, level: float, running_s: float) -> float:
+    def _foretold_s(self, rows: int, steps: int, level: float, before: Before) -> float:
         """When these would be answered, in the order of the queue, without the factor of experience."""
         cost, limits = self._cost(), self._limits()
         own_s = seconds_of(rows, steps, cost, limits)
-        return running_s + self._queue.work.seconds(cost, limits, level) + own_s
+        waiting_s = self._queue.work.seconds(cost, limits, level, before.steps_of_others)
+        return before.running_s + waiting_s + own_s
 
-    def _lateness_s(self, tickets: list[Ticket], foretold_s: float, least_s: float, now_s: float) -> float:
+    def _lateness_s(self, tickets: list[Ticket], foretold_s: float, before: Before, now_s: float) -> float:
         """By how much the answer is expected after the deadline; negative where it is in time."""
-        return now_s + max(foretold_s * self._pace.cautious_factor, least_s) - tickets[0].deadline_s
+        answered_s = max(foretold_s * self._pace.cautious_factor, before.least_s)
+        return now_s + answered_s - tickets[0].deadline_s
 
-    def _make_room(self, tickets: list[Ticket], running_s: float) -> None:
+    def _make_room(self, tickets: list[Ticket], before: Before) -> None:
         if self._has_room(tickets):
             return
         leaving = self._displaced(tickets)
         if leaving is None:
-            raise self._full(running_s)
+            raise self._full(before)
         self._queue.remove(leaving)
         for ticket in leaving:
-            ticket.fail(self._full(running_s))
+            ticket.fail(self._full(before))
 
     def _displaced(self, tickets: list[Ticket]) -> list[Ticket] | None:
         """Less urgent tickets whose room would do; None where it would not."""
@@ -184,9 +183,9 @@ class QueueRules:
     def _are_within(self, rows: int, size: int) -> bool:
         return rows <= self._bounds.max_rows and size <= self._bounds.max_bytes
 
-    def _full(self, running_s: float) -> Overloaded:
+    def _full(self, before: Before) -> Overloaded:
         work = self._queue.work
-        wait_s = (running_s + work.seconds(self._cost(), self._limits())) * self._pace.factor
+        wait_s = (before.running_s + work.seconds(self._cost(), self._limits())) * self._pace.factor
         return Overloaded(f"the queue is full: {work.rows} sequences wait", wait_s)
 
 

@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable
 
 from service.backends.engine_thread import Engine, Outcome
+from service.batching.before import Before
 from service.batching.cost_model import EngineCosts
 from service.batching.handing_out import HandingOut
 from service.batching.length_queue import LengthQueue
@@ -69,14 +70,14 @@ class SequenceBatcher:
     def check_room(self, timeout_s: float = math.inf, least: Least = ANYTHING) -> None:
         if self._queue.work.rows:
             now_s = self._clock.now()
-            self._rules.check_room(least, now_s, self._free_in_s(now_s), timeout_s)
+            self._rules.check_room(least, now_s, Before(self._free_in_s(now_s)), timeout_s)
 
     def submit(self, tickets: list[Ticket]) -> None:
         """Queue all tickets of a request or none; raises Overloaded or Unavailable."""
         if self._is_stopping:
             raise Unavailable("the server is draining: it finishes what it has and takes no more")
         now_s = self._clock.now()
-        self._rules.let_in(tickets, now_s, self._free_in_s(now_s))
+        self._rules.let_in(tickets, now_s, Before(self._free_in_s(now_s)))
         self._wake()
 
     async def stop(self) -> None:

@@ -10,11 +10,12 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable
-from itertools import chain
+from functools import partial
 
 from service.backends.engine_thread import Engine, Outcome
+from service.batching.before import NOTHING, Before
 from service.batching.boarding_queue import BoardingQueue
-from service.batching.chunk_length import chunk_length, longest_tick_s
+from service.batching.chunk_length import chunk_length, longest_tick_s, piece_length
 from service.batching.cost_model import CostModel, EngineCosts
 from service.batching.outlook import Outlook
 from service.batching.partition import BatchLimits
@@ -28,7 +29,7 @@ from service.batching.share import Share
 from service.batching.state_slots import StateSlots
 from service.batching.tick import Tick, TickBuffer
 from service.batching.ticket import ORDINARY, Ticket
-from service.domain.batches import BatchResult, fits
+from service.domain.batches import BatchResult, Breaks, fits
 from service.domain.clock import Clock
 from service.domain.signature import Signature
 from service.domain.tracing import BatchObserver
@@ -85,46 +86,39 @@ class StepBatcher:
 
     def check_room(self, timeout_s: float = math.inf, least: Least = ANYTHING) -> None:
         if self._queue.work.rows:
-            riding_s, among_others_s = self._before(ORDINARY, least.steps)
-            self._rules.check_room(least, self._clock.now(), riding_s, timeout_s, among_others_s)
+            before = self._before(ORDINARY, least.steps)
+            self._rules.check_room(least, self._clock.now(), before, timeout_s)
 
     def submit(self, tickets: list[Ticket]) -> None:
         """Queue all tickets of a request or none; raises Overloaded or Unavailable."""
         if self._is_stopping:
             raise Unavailable("the server is draining: it finishes what it has and takes no more")
         longest = max(ticket.steps for ticket in tickets)
-        riding_s, among_others_s = self._before(tickets[0].level, longest)
-        self._rules.let_in(tickets, self._clock.now(), riding_s, among_others_s)
+        before = self._before(tickets[0].level, longest)
+        self._rules.let_in(tickets, self._clock.now(), before)
         self._wake()
 
     async def stop(self) -> None:
         """Take no more and wait until nobody waits or rides."""
         self._is_stopping = True
-        riding = [
-            ride.ticket for rides in (list(self._seats), *self._halves, *self._in_ticks()) for ride in rides
-        ]
+        in_ticks = [tick.rides for tick in self._running]
+        riding = [ride.ticket for rides in (list(self._seats), *self._halves, *in_ticks) for ride in rides]
         unanswered = [ticket.future for ticket in (*self._queue.waiting(), *riding) if not ticket.is_settled]
         if unanswered:
             await asyncio.wait(unanswered)
 
-    def _in_ticks(self) -> list[list[Ride]]:
-        return [tick.rides for tick in self._running]
-
-    def _before(self, level: int, steps: int) -> tuple[float, float]:
-        """When those who ride have got off, of so urgent ones; and what so many steps take among them."""
+    def _before(self, level: int, steps: int) -> Before:
         if not self._running:
             self._outlook = None
-            return 0.0, 0.0
-        outlook = self._looked()
-        return outlook.riding_s(level), outlook.among_others_s(steps, self._queue.work.rows)
+            return NOTHING
+        return self._looked().before(level, steps, self._queue.work.rows)
 
     def _looked(self) -> Outlook:
         cost, limits = self._costs.current(), self._limits()
         outlook = self._outlook
         # Between two ticks an engine may be lost: who is let in then is weighed on the one that is left.
         if outlook is None or not outlook.is_of(cost, limits):
-            rides, rows = chain(self._seats, *self._in_ticks()), len(self._running[0].rides)
-            outlook = self._outlook = Outlook(rides, rows, cost, limits, self._max_tick_s)
+            outlook = self._outlook = Outlook(self._seats, self._running, cost, limits, self._max_tick_s)
         return outlook
 
     def _cost(self) -> CostModel:
@@ -163,26 +157,39 @@ class StepBatcher:
                 ride.ticket.started_s = now_s
         buffer = self._buffers.pop() if self._buffers else TickBuffer(self._signature)
         try:
-            tick = buffer.fill(rides, self._chunk(rides, longest_s), self.slots, self._residency, now_s)
+            chunk, breaks = self._chunk(rides, longest_s)
+            tick = buffer.fill(rides, chunk, breaks, self.slots, self._residency, now_s)
         except MemoryError as failure:
             self._buffers.append(buffer)
             self._bisect(rides, failure)
             return
         self._running.append(tick)
-        self._seats.ride_for(rides, self._costs.current().seconds(len(rides), tick.batch.padded_steps))
+        least_steps = tick.batch.padded_steps if breaks is None else breaks.every
+        self._seats.ride_for(rides, self._costs.current().seconds(len(rides), least_steps))
 
         def finished(outcome: Outcome) -> None:
             self._running.remove(tick)
             self._buffers.append(buffer)
-            self._finished(tick, outcome)
+            self._finished(tick.as_run(outcome) if isinstance(outcome, BatchResult) else tick, outcome)
 
         self._engine.submit(tick.batch, finished)
 
-    def _chunk(self, rides: list[Ride], longest_s: float) -> int:
+    def _chunk(self, rides: list[Ride], longest_s: float) -> tuple[int, Breaks | None]:
+        """Steps of the next tick; and breaks where it goes on to somebody's end, unless somebody comes."""
         is_awaited = len(self._seats) > 0 or self._queue.work.rows > 0
-        left = [ride.left for ride in rides]
-        chunk = chunk_length(left, self._costs.current(), longest_s, is_awaited=is_awaited)
-        return min(chunk, max(1, self._limits().max_row_steps // len(rides)))
+        left, cost = [ride.left for ride in rides], self._costs.current()
+        chunk = chunk_length(left, cost, longest_s, is_awaited=is_awaited)
+        most = max(1, self._limits().max_row_steps // len(rides))
+        whole = min(*left, most)
+        if is_awaited or whole <= chunk or self.slots.resident or not self._engine.capability.can_break:
+            return min(chunk, most), None
+        every = min(chunk, piece_length(len(rides), cost))
+        return whole, Breaks(every, partial(self._is_break_wanted, rides), self._signature.has_step_outputs)
+
+    def _is_break_wanted(self, rides: list[Ride]) -> bool:
+        """Asked on the engine's thread, which may see what was true a moment ago."""
+        others = self._queue.work.rows or len(self._running) > 1
+        return bool(others) or any(ride.ticket.future.done() for ride in rides)
 
     def _longest_tick_s(self) -> float:
         here = len(self._seats) + self._queue.work.rows + sum(len(tick.rides) for tick in self._running)
@@ -209,7 +216,9 @@ class StepBatcher:
             self._residency.ran(states, outcome)
         # Where the states were made again, steps were run that are not in the tick's size.
         if states is None or outcome.is_resident:
-            self._costs.of(outcome.engine).observe(rows, padded_steps, outcome.compute_s, took_s)
+            self._costs.of(outcome.engine).observe(
+                rows, padded_steps, outcome.compute_s, took_s, outcome.calls
+            )
         self._seats.take_back(self._progress.advance(tick, outcome))
         if not tick.rides[0].left:
             self._seats.got_off(tick.rides[0], ended_s)

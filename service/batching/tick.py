@@ -10,7 +10,7 @@ import numpy as np
 from service.batching.residency import Residency
 from service.batching.ride import Ride
 from service.batching.state_slots import StateSlots
-from service.domain.batches import Batch
+from service.domain.batches import Batch, BatchResult, Breaks
 from service.domain.signature import Signature
 from service.domain.tensors import Array
 
@@ -24,6 +24,19 @@ class Tick:
     batch: Batch
     started_s: float
 
+    @property
+    def done(self) -> int:
+        """Steps of each ride that are run already, where it has breaks."""
+        breaks = self.batch.breaks
+        return 0 if breaks is None else breaks.done
+
+    def as_run(self, result: BatchResult) -> Tick:
+        """So much of it as was run."""
+        if not result.ran_steps:
+            return self
+        steps = [result.ran_steps] * len(self.rides)
+        return Tick(self.rides, steps, self.batch.as_run(result), self.started_s)
+
 
 class TickBuffer:
     """The memory ticks are formed in, grown as needed and used again."""
@@ -33,14 +46,20 @@ class TickBuffer:
         self._steps = np.empty(0, dtype=signature.step_datatype.dtype)
 
     def fill(
-        self, rides: list[Ride], chunk: int, slots: StateSlots, residency: Residency, now_s: float
+        self,
+        rides: list[Ride],
+        chunk: int,
+        breaks: Breaks | None,
+        slots: StateSlots,
+        residency: Residency,
+        now_s: float,
     ) -> Tick:
         """The next `chunk` steps of every ride, `[time, batch, *step]`; valid until the next fill."""
         steps = [min(chunk, ride.left) for ride in rides]
         lengths = np.array(steps, dtype=np.int32)
         sequence, elsewhere = self._sequence(rides, steps), residency.states_of(rides, steps)
         states = slots.gather([ride.slot for ride in rides]) if elsewhere is None else ()
-        return Tick(rides, steps, Batch(sequence, lengths, states, elsewhere), now_s)
+        return Tick(rides, steps, Batch(sequence, lengths, states, elsewhere, breaks), now_s)
 
     def _sequence(self, rides: list[Ride], steps: list[int]) -> Array:
         if len(rides) == 1:

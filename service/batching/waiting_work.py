@@ -30,14 +30,16 @@ class WaitingWork:
         """Whether anything waits that is less urgent than `level`."""
         return any(at > level and rows for at, (rows, _) in self._by_level.items())
 
-    def seconds(self, cost: CostModel, limits: BatchLimits, level: float = math.inf) -> float:
-        """Predicted time to run what waits at `level` or more urgently."""
+    def seconds(
+        self, cost: CostModel, limits: BatchLimits, level: float = math.inf, most_steps: float = math.inf
+    ) -> float:
+        """Predicted time to run what waits at `level` or more urgently, or `most_steps` of each row of it."""
         rows = steps = 0
         for at, (rows_there, steps_there) in self._by_level.items():
             if at <= level:
                 rows += rows_there
                 steps += steps_there
-        return seconds_of(rows, steps, cost, limits)
+        return seconds_of(rows, min(steps, rows * most_steps) if rows else 0, cost, limits)
 
     def count(self, level: int, rows: int, steps: int) -> None:
         """Count rows with so many steps in all; fewer where they are negative."""
@@ -50,7 +52,7 @@ class WaitingWork:
         self.count(ticket.level, by, by * ticket.steps)
 
 
-def seconds_of(rows: int, steps: int, cost: CostModel, limits: BatchLimits) -> float:
+def seconds_of(rows: int, steps: float, cost: CostModel, limits: BatchLimits) -> float:
     """Predicted time of so many rows with so many steps in all, run in full batches of like lengths."""
     if not rows:
         return 0.0

@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+
+import numpy as np
 
 from service.domain.device_states import DeviceStates
 from service.domain.signature import Signature
 from service.domain.tensors import Array
+
+
+@dataclass(slots=True)
+class Breaks:
+    """Where a batch may end before its last step: after each `every` steps, if a break `is_wanted` then.
+
+    It is the engine's thread that asks, and that counts the steps that are `done`.
+    """
+
+    every: int
+    is_wanted: Callable[[], bool]
+    has_step_outputs: bool
+    done: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,13 +31,14 @@ class Batch:
 
     Every length is between 1 and the padded time; `states` has one array per state of the
     signature, in its order, or none where `device_states` says where they are. The arrays may be buffers that
-    the next batch uses again.
+    the next batch uses again. Where it has `breaks` all lengths are equal, and the states are here.
     """
 
     sequence: Array
     lengths: Array
     states: tuple[Array, ...] = ()
     device_states: DeviceStates | None = None
+    breaks: Breaks | None = None
 
     @property
     def rows(self) -> int:
@@ -40,6 +57,15 @@ class Batch:
             self.device_states and self.device_states.part(first, end),
         )
 
+    def steps(self, first: int, end: int, states: tuple[Array, ...]) -> Batch:
+        """The steps from `first` to before `end` of rows of equal lengths, from these states; views."""
+        sequence = self.sequence[first:end]
+        return Batch(sequence, np.full_like(self.lengths, len(sequence)), states)
+
+    def as_run(self, result: BatchResult) -> Batch:
+        """So much of it as was run."""
+        return self.steps(0, result.ran_steps, self.states) if result.ran_steps else self
+
     def copy(self) -> Batch:
         """The same numbers in memory that nobody uses again."""
         states = tuple(state.copy() for state in self.states)
@@ -52,7 +78,8 @@ class BatchResult:
 
     `engine` and `is_finite` are filled in by the engine's thread; `is_degraded` says that a better engine
     should have computed it. Where it `is_resident` the new states are in the rows that the batch named, and
-    `states` has them only if they were asked for; `read` are the states it was to read beside that.
+    `states` has them only if they were asked for; `read` are the states it was to read beside that. A batch
+    that had breaks ran `ran_steps`, in so many `calls`.
     """
 
     output: Array
@@ -64,6 +91,8 @@ class BatchResult:
     is_degraded: bool = False
     is_resident: bool = False
     read: tuple[Array, ...] = ()
+    ran_steps: int = 0
+    calls: int = 1
 
 
 def fits(result: BatchResult, signature: Signature, rows: int, padded_steps: int, reads: int = 0) -> bool:

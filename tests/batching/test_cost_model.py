@@ -116,3 +116,14 @@ def test_batches_that_are_all_alike_do_not_wash_out_what_the_warm_up_told(seed):
             cost.observe(rows, steps, computed_s, computed_s)
     assert cost.call_s < 4 * price[0]
     assert price[2] / 2 < cost.row_step_s < 3 * price[2]
+
+
+def test_a_batch_in_several_calls_teaches_what_each_of_them_costs():
+    once, pieces = CostModel(), CostModel()
+    for cost in (once, pieces):
+        cost.calibrate([(*size, seconds_at((1e-4, 1e-5, 1e-6), *size)) for size in SIZES])
+    for _ in range(64):
+        once.observe(4, 100, 3e-3, 4e-3)
+        pieces.observe(4, 1000, 3e-2, 3.1e-2, 10)
+    found = [(cost.call_s, cost.step_s, cost.row_step_s, cost.wait_s) for cost in (pieces, once)]
+    assert found[0] == pytest.approx(found[1])

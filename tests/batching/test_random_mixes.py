@@ -152,6 +152,26 @@ def test_every_accepted_ticket_is_answered_exactly_once_and_exactly_right(
     asyncio.run(scenario())
 
 
+@given(
+    st.lists(actions, max_size=30),
+    st.sampled_from(list(Readout)),
+    limits,
+    names,
+    names,
+    st.sampled_from([0.00011, 0.00015, 0.0003]),
+)
+@examples(500)
+def test_so_it_is_where_ticks_have_breaks(script, readout, limit, bad, nan, tick_s):
+    async def scenario():
+        mix = Mix(StepBatcher, readout, limit, bad, nan - bad)
+        mix.bench.backend.can_break = True
+        mix.bench.batcher._max_tick_s = tick_s
+        await mix.play(script)
+        mix.assert_all_is_well()
+
+    asyncio.run(scenario())
+
+
 async def on_an_engine_thread(kind, groups, leavers, batch_limits, bad) -> None:
     bench = Bench(Readout.EVERY_STEP, batch_limits, has_thread=True, kind=kind)
     bench.backend.fails_on = set(bad)

@@ -165,3 +165,124 @@ async def test_live_streams_and_long_requests_share_the_engine_by_weight():
     # Four to one, but for a tick of the long ones that is under way, and one before the streams had come.
     assert abs(seconds[True] - 4 * seconds[False]) < 2 * 4 * 0.0011
     assert seconds[True] > 0.02
+
+
+def with_breaks(readout: Readout = Readout.LAST, **given) -> Bench:
+    bench = carousel(0.002, readout=readout, **given)
+    bench.backend.can_break = True
+    return bench
+
+
+@pytest.mark.parametrize("readout", Readout)
+@on_a_loop
+async def test_a_lone_long_sequence_is_one_tick_as_long_as_nobody_comes(readout):
+    bench = with_breaks(readout)
+    (ticket,) = bench.submit(3_001)
+    await bench.drain()
+    assert len(bench.backend.batches) > 10, "one tick, in pieces"
+    on_fake = {"model": "sums", "version": "1", "device": "fake"}
+    assert bench.metric("batch_rows_count", **on_fake) == 1
+    assert bench.metric("tick_steps_sum", **on_fake) == 3_001
+    assert_answered(ticket)
+    assert ticket.future.result().compute_s == pytest.approx(0.001 * len(bench.backend.batches))
+    assert bench.batcher.slots.in_use == 0
+
+
+@pytest.mark.parametrize("readout", Readout)
+@on_a_loop
+async def test_whoever_comes_waits_for_a_piece_of_a_long_tick(readout):
+    bench = with_breaks(readout)
+    long = bench.submit(3_001, 3_001)
+    await all_due()
+    for _ in range(3):
+        bench.hand.step()
+    (short,) = bench.submit(10)
+    for _ in range(2):
+        bench.hand.step()
+        await all_due()
+    assert_answered(short)
+    assert [len(batch) for batch in bench.backend.batches] == [2, 2, 2, 2, 1]
+    assert not any(ticket.is_settled for ticket in long)
+    await bench.drain()
+    for ticket in long:
+        assert_answered(ticket)
+    assert bench.batcher.slots.in_use == 0
+
+
+@on_a_loop
+async def test_a_long_tick_ends_at_the_next_break_when_somebody_leaves():
+    bench = with_breaks()
+    long = bench.submit(3_001, 3_001)
+    await all_due()
+    bench.hand.step()
+    long[0].future.cancel()
+    bench.hand.step()
+    await bench.drain()
+    assert {len(batch) for batch in bench.backend.batches[2:]} == {1}
+    assert_answered(long[1])
+
+
+@on_a_loop
+async def test_a_piece_that_fails_takes_nothing_back_of_those_before_it():
+    bench = with_breaks(Readout.EVERY_STEP)
+    tickets = bench.submit(3_001, 3_001)
+    await all_due()
+    for _ in range(3):
+        bench.hand.step()
+    bench.backend.fails_on = {1.0}
+    await bench.drain()
+    assert_answered(tickets[0])
+    assert "on fire" in str(tickets[1].future.exception())
+    steps = [
+        int(lengths[names.index(0.0)])
+        for lengths, names, ran in zip(
+            bench.backend.batches, bench.backend.names, bench.backend.succeeded, strict=True
+        )
+        if ran and 0.0 in names
+    ]
+    assert sum(steps) == 3_001, "no step is computed twice"
+
+
+@on_a_loop
+async def test_a_second_tick_behind_a_long_one_does_not_wait_for_its_end():
+    bench = with_breaks(limits=BatchLimits(4, 1 << 20))
+    bench.backend.in_flight = 2
+    (long,) = bench.submit(3_001)
+    await all_due()
+    bench.hand.step()
+    short = bench.submit(5, 5, 5, 5)
+    await all_due()
+    assert bench.hand.pending == 2
+    for _ in range(2):
+        bench.hand.step()
+    await all_due()
+    for ticket in short:
+        assert_answered(ticket)
+    await bench.drain()
+    assert_answered(long)
+
+
+@on_a_loop
+async def test_no_tick_is_long_while_states_are_on_a_device():
+    bench = with_breaks()
+    bench.batcher.slots.resident[60] = object()
+    (long,) = bench.submit(3_001)
+    await bench.drain()
+    on_fake = {"model": "sums", "version": "1", "device": "fake"}
+    assert bench.metric("batch_rows_count", **on_fake) == len(bench.backend.batches) > 5
+    assert_answered(long)
+
+
+@on_a_loop
+async def test_no_tick_is_long_while_somebody_stands():
+    bench = with_breaks(limits=BatchLimits(2, 1 << 20))
+    tickets = bench.submit(*[3_001] * 4)
+    await all_due()
+    for _ in range(4):
+        bench.hand.step()
+        await all_due()
+    ticks = bench.metric("batch_rows_count", model="sums", version="1", device="fake")
+    assert ticks == len(bench.backend.batches) == 4
+    await bench.drain()
+    for ticket in tickets:
+        assert_answered(ticket)
