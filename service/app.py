@@ -139,7 +139,8 @@ class Carousel:
         app.include_router(model_control_routes(self.lifecycle))
         app.include_router(log_routes())
         app.include_router(session_routes(self.predictor, max_rows))
-        app.include_router(session_state_routes(self.predictor, seal_of(self.settings), max_rows))
+        body_bytes = self.settings.max_body_bytes
+        app.include_router(session_state_routes(self.predictor, seal_of(self.settings), max_rows, body_bytes))
         app.include_router(stream_route())
         app.include_router(generate_routes(self.predictor, self.settings.default_timeout_s))
         app.include_router(forecast_routes(self.predictor, self.settings.default_timeout_s))

@@ -104,14 +104,16 @@ class Predictor:
         if rows != session.rows:
             raise InvalidRequest(f"sequence: {rows} rows, the session has {session.rows}")
 
+        steps = sum([len(sequence) for sequence in request.sequences])
+
         async def run(slots: list[Slot]) -> list[RowResult]:
             answers = await self._rows(model, request, arrived_s, slots)
-            session.steps_run += sum([len(sequence) for sequence in request.sequences])
+            session.steps_run += steps
             return answers
 
         begin = partial(finding.kept, self.persistence, sessions) if stream.starts else None
         try:
-            number, answers = await sessions.step(session, stream.number, run, stream.hold, begin)
+            number, answers = await sessions.step(session, stream.number, run, steps, stream.hold, begin)
         except SessionAway:
             if stream.hold is not None:
                 raise

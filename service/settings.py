@@ -139,7 +139,9 @@ class Settings(BaseSettings):
     )
     max_sessions: int = Field(default=10_000, ge=0, description="most open sessions of one model")
     max_session_bytes: int = Field(
-        default=256 * _MIB, ge=0, description="most state of one model's open sessions"
+        default=256 * _MIB,
+        ge=0,
+        description="most state of one model's open sessions and their last answers",
     )
     max_device_state_bytes: int = Field(
         default=256 * _MIB,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -33,12 +32,6 @@ class LiveBundles(Served):
     def sessions(self, model: str) -> Any:
         """The table of a model's open sessions."""
         return self.carousel.registry.find(model).sessions
-
-    async def until_nobody_holds(self, model: str, identity: str) -> None:
-        """Wait until no stream has the session."""
-        async with asyncio.timeout(_LONGEST_WAIT_S):
-            while any(each.hold is not None for each in self.sessions(model) if each.id == identity):
-                await asyncio.to_thread(int)
 
 
 @asynccontextmanager

@@ -116,7 +116,7 @@ class ResidentBench:
             self.batcher.submit(tickets)
             return [await ticket.future for ticket in tickets]
 
-        _, (answer,) = await self.sessions.step(session, None, run)
+        _, (answer,) = await self.sessions.step(session, None, run, count)
         due = running_sum(sequence, self.due[identity])
         self._check(answer.output, due)
         self.due[identity] = due[-1]

@@ -59,6 +59,8 @@ class Accounts:
         assert {session.id for session in self.bench.sessions} == accounted.keys()
         rows = sum(len(account.sent) for account in accounted.values())
         assert self.bench.batcher.slots.in_use == rows
+        answers = [row.output.nbytes for session in self.bench.sessions for row in session.answer or ()]
+        assert self.bench.sessions.answer_bytes == sum(answers)
         for account in self.accounts.values():
             self.assert_told(account)
 

@@ -60,7 +60,7 @@ class SessionBench(Bench):
                     ticket.abandon()
                 raise
 
-        return asyncio.create_task(self.sessions.step(session, number, run, hold))
+        return asyncio.create_task(self.sessions.step(session, number, run, sum(map(len, chunks)), hold))
 
     async def answers(self, session, *chunks, number=None, hold=None):
         asked = self.ask(session, *chunks, number=number, hold=hold)

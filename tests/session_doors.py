@@ -153,8 +153,6 @@ class WebSocket(SessionDoor):
             assert told["rows"] == talk.rows
             width = int(np.prod(told["output"]["shape"]))
             yield _StreamLine(client, width, is_binary=self._is_binary)
-        # The close has been answered before the server lets go.
-        await served.until_nobody_holds(talk.model, talk.id)
 
 
 def _unless_refused(told: dict[str, Any]) -> dict[str, Any]:

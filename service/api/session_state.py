@@ -42,14 +42,16 @@ _BRINGS: Any = {
 }
 
 
-def session_state_routes(predictor: Predictor, seal: Seal | None, max_rows: int) -> APIRouter:
+def session_state_routes(
+    predictor: Predictor, seal: Seal | None, max_rows: int, max_body_bytes: int
+) -> APIRouter:
     """/v2/models/{model}/sessions/{session}/state."""
     router = APIRouter(prefix="/v2/models/{model}/sessions/{session}/state", tags=["Sessions"])
 
     @router.get("", summary="Take a session's state away", responses=_TAKEN, response_class=Response)
     async def taken(model: str, session: str) -> Response:
         sessions, found = await predictor.session(model, session)
-        return Response(await state_out(sessions, found, seal), media_type=_BYTES)
+        return Response(await state_out(sessions, found, seal, max_body_bytes), media_type=_BYTES)
 
     @router.put("", summary="Go on from a state", responses=_BROUGHT, openapi_extra=_BRINGS, status_code=201)
     async def brought(model: str, session: str, request: Request) -> Response:

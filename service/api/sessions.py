@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 from urllib.parse import quote
 
@@ -14,14 +13,14 @@ from starlette.responses import JSONResponse, Response
 from service.api.call import Call, check_media_type, departure_check
 from service.api.json_body import parsed_object, positive_number
 from service.api.predict import FIELDS, prediction_request, worded
-from service.api.sessions_openapi import DELETED, FOUND, NAMED_BY_A_PATH, OPENED, STEPPED, STEPS, opens
+from service.api.sessions_openapi import DELETED, FOUND, OPENED, STEPPED, STEPS, opens
 from service.domain.inference import InferResult, StreamStep
 from service.domain.sequences import checked_sequence, named
 from service.domain.signature import Signature
 from service.domain.tensors import Array
 from service.errors import InvalidRequest
 from service.predictor import Predictor
-from service.sessions.session import LONGEST_ID, Session
+from service.sessions.session import LONGEST_ID, Session, check_path_can_name
 from service.sessions.sessions import Sessions
 
 _OPENING = frozenset({"id", "rows", "idle_s", "ttl_s"})
@@ -38,7 +37,7 @@ def session_routes(predictor: Predictor, max_rows: int) -> APIRouter:
     async def opened(model: str, request: Request) -> Response:
         session_id, rows, idle_s, ttl_s = opening_terms(await _body(request, _OPENING), max_rows)
         if session_id is not None:
-            _check_path_can_name(session_id)
+            check_path_can_name(session_id, "id")
         sessions = await predictor.sessions_for(model, session_id)
         session = sessions.open(session_id, rows, idle_s, ttl_s)
         await predictor.kept(sessions, session)
@@ -108,11 +107,6 @@ def told(sessions: Sessions, session: Session) -> dict[str, Any]:
         "idle_s": session.idle_s,
         "expires_in_s": round(sessions.expires_in_s(session), 3),
     }
-
-
-def _check_path_can_name(identity: str) -> None:
-    if not re.fullmatch(NAMED_BY_A_PATH, identity):
-        raise InvalidRequest("id: expected a name that a path can have: no '/' in it, and not '.' or '..'")
 
 
 def _check_sent_again(sequences: list[Array], result: InferResult, signature: Signature) -> None:

@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from service.domain.priority import DEFAULT, HIGHEST, LOWEST
-from service.sessions.session import LONGEST_ID
+from service.sessions.session import LONGEST_ID, NAMED_BY_A_PATH
 
-# Servers read %2F as a slash, and clients take dots for folders: nobody could come back to these.
-NAMED_BY_A_PATH = r"^(?!\.{1,2}$)[^/]+$"
 RESPONSES: Any = {
     400: {"description": "malformed; names the field"},
     404: {"description": "no such model, version or session"},

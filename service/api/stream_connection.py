@@ -43,6 +43,7 @@ class StreamConnection(asyncio.Protocol):
         self._is_writable = asyncio.Event()
         self._is_writable.set()
         self._is_reading, self._is_accepted, self._is_lost = True, False, False
+        self._is_served, self._is_lingering = False, False
         # Read, not parsed.
         self._held = b""
 
@@ -65,7 +66,8 @@ class StreamConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._timers.note_sign_of_life()
-        self._take(self._held + data)
+        if not self._is_lingering:
+            self._take(self._held + data)
 
     def eof_received(self) -> None:
         self._wire.take_end()
@@ -127,8 +129,11 @@ class StreamConnection(asyncio.Protocol):
         except Exception:
             _logger.exception("stream failed")
         finally:
-            # Whoever left without a word; a farewell has its own time.
-            if not self._wire.is_parting and not self._transport.is_closing():
+            self._is_served = True
+            if self._wire.is_over:
+                self._end()
+            elif not self._wire.is_parting and not self._transport.is_closing():
+                # Whoever left without a word; a farewell has its own time.
                 self._transport.abort()
 
     def _accept(self, message: Message) -> None:
@@ -157,6 +162,31 @@ class StreamConnection(asyncio.Protocol):
         self._transport.close()
         self._timers.await_farewell()
 
+    def _end(self) -> None:
+        """What there is to say, and the end; the client's farewell is answered when his session is let go.
+
+        Who is at fault is told at once, and not cut off: what he goes on sending would keep him from reading
+        why.
+        """
+        if self._wire.is_at_fault:
+            self._linger()
+        elif self._is_served:
+            self._flush()
+            self._part()
+        else:
+            self._timers.await_farewell()
+
+    def _linger(self) -> None:
+        """Read what comes, and forget it, until the client ends the connection or his time is over."""
+        if self._is_lingering or self._transport.is_closing():
+            return
+        self._is_lingering, self._held = True, b""
+        self._flush()
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+        self._timers.await_farewell()
+        self._read_if_wanted()
+
     @property
     def _has_ended(self) -> bool:
         return self._is_lost or self._wire.end is not None
@@ -165,7 +195,12 @@ class StreamConnection(asyncio.Protocol):
     def _is_wanted(self) -> bool:
         """Whether a frame may be looked at; behind a farewell only the client's own is waited for."""
         is_taken = not self._messages or self._wire.end is not None
-        return is_taken and self._is_writable.is_set() and not self._transport.is_closing()
+        return (
+            not self._is_lingering
+            and is_taken
+            and self._is_writable.is_set()
+            and not self._transport.is_closing()
+        )
 
     def _go_on(self) -> None:
         self._take(self._held)
@@ -175,7 +210,7 @@ class StreamConnection(asyncio.Protocol):
         while taken < len(data) and self._is_wanted and frames < _MANY_FRAMES:
             frames = self._parse(data[taken : taken + _SLICE_BYTES])
             taken += _SLICE_BYTES
-        self._held = data[taken:]
+        self._held = b"" if self._is_lingering else data[taken:]
         if self._held and self._is_wanted:
             asyncio.get_running_loop().call_soon(self._go_on)
         self._read_if_wanted()
@@ -183,15 +218,16 @@ class StreamConnection(asyncio.Protocol):
     def _parse(self, data: bytes) -> int:
         """How many frames there were."""
         self._messages.extend(self._wire.take(data))
-        self._flush()
         if self._messages or self._has_ended:
             self._has_come.set()
         if self._wire.is_over:
-            self._part()
+            self._end()
+        else:
+            self._flush()
         return self._wire.last_frames
 
     def _read_if_wanted(self) -> None:
-        is_wanted = self._is_writable.is_set() and not self._held
+        is_wanted = self._is_lingering or (self._is_writable.is_set() and not self._held)
         if self._transport.is_closing() or self._is_reading == is_wanted:
             return
         self._is_reading = is_wanted

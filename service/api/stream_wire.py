@@ -19,8 +19,10 @@ class StreamWire:
         self._begun, self._is_text = bytearray(), False
         self._messages: list[Message] = []
         self.end: int | None = None
-        # Whether the connection may be closed: the client has said farewell, or cannot be understood.
+        # Whether the connection may be closed: the client has said farewell, or is at fault, and cannot be
+        # understood.
         self.is_over = False
+        self.is_at_fault = False
         self.last_frames = 0
 
     @property
@@ -37,6 +39,7 @@ class StreamWire:
             if isinstance(event, Frame):
                 self._frame(event)
         if self._frames.parser_exc is not None and self._frames.close_sent is not None:
+            self.is_at_fault = True
             self._finish(self._frames.close_sent.code)
         messages, self._messages = self._messages, []
         return messages
@@ -92,6 +95,7 @@ class StreamWire:
         try:
             self._messages.append({"type": "websocket.receive", "text": content.decode()})
         except UnicodeDecodeError:
+            self.is_at_fault = True
             self._frames.fail(_NOT_UTF_8)
             self._finish(_NOT_UTF_8)
 

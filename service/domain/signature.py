@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -10,6 +11,7 @@ from service.domain.tensors import Datatype, Shape
 SEQUENCE = "sequence"
 LENGTHS = "lengths"
 OUTPUT = "output"
+_FLOAT32_BYTES = 4
 
 
 class Readout(StrEnum):
@@ -47,6 +49,10 @@ class Signature:
     def is_causal(self) -> bool:
         """Whether a sequence may be cut: only a model that exposes its state can go on where it stopped."""
         return bool(self.states)
+
+    def output_bytes(self, rows: int, steps: int) -> int:
+        """What the answer to so many rows takes that have so many steps together."""
+        return _FLOAT32_BYTES * math.prod(self.output_shape) * (steps if self.has_step_outputs else rows)
 
     @property
     def step_bytes(self) -> int:

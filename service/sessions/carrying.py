@@ -53,7 +53,7 @@ def carried(snapshot: Snapshot, identity: str, limits: SessionLimits, now_s: flo
     session.resume_digest = snapshot.resume_digest
     session.step, session.steps_run = snapshot.step_number, snapshot.steps_run
     if snapshot.answer is not None:
-        session.answer = [_as_answered(output) for output in snapshot.answer]
+        session.keep([_as_answered(output) for output in snapshot.answer])
     return session
 
 

@@ -6,10 +6,11 @@ import time
 from dataclasses import replace
 
 from service.domain.caller import owner
-from service.errors import InvalidSnapshot, SnapshotRefused
+from service.errors import BodyTooLarge, InvalidSnapshot, SnapshotRefused
 from service.sessions.sealing import Seal, is_sealed
 from service.sessions.session import Session
 from service.sessions.sessions import Sessions
+from service.sessions.snapshot import Snapshot
 from service.sessions.snapshot_format import dump, load
 from service.sessions.state_keys import read_state_keys
 from service.settings import Settings
@@ -21,10 +22,26 @@ def seal_of(settings: Settings) -> Seal | None:
     return Seal(keys) if keys else None
 
 
-async def state_out(sessions: Sessions, session: Session, seal: Seal | None) -> bytes:
-    """The session between two of its steps, as bytes; it goes on here as well."""
+async def state_out(sessions: Sessions, session: Session, seal: Seal | None, most_bytes: int) -> bytes:
+    """The session between two of its steps, as bytes; it goes on here as well.
+
+    Without its last answer where it would have more than `most_bytes` with it: it must be possible to bring
+    it back. Raises BodyTooLarge where that is not enough.
+    """
     # Whose it is here, and who comes back to it, matters to nobody elsewhere.
     snapshot = replace(await sessions.snapshot(session), owner=None, resume_digest=None)
+    content = _as_handed_out(snapshot, seal)
+    if len(content) > most_bytes and snapshot.answer is not None:
+        content = _as_handed_out(replace(snapshot, answer=None), seal)
+    if len(content) > most_bytes:
+        raise BodyTooLarge(
+            f"state: has {len(content)} bytes, and could be brought back with {most_bytes} at most: "
+            "CAROUSEL_MAX_BODY_BYTES allows more"
+        )
+    return content
+
+
+def _as_handed_out(snapshot: Snapshot, seal: Seal | None) -> bytes:
     if seal is None:
         return dump(snapshot)
     # What is carried takes no room here: that it was idle is no reason to refuse it.

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import dataclass
 
 from service.batching.slot import FRESH, Slot
 from service.batching.ticket import RowResult
 from service.domain.caller import may_see
-from service.errors import NotFound, SessionExists
+from service.errors import InvalidRequest, NotFound, SessionExists
 from service.sessions.hold import Hold
 from service.sessions.journal import Journal
 
 LONGEST_ID = 128
+# Servers read %2F as a slash, and clients take dots for folders: nobody could come back to these.
+NAMED_BY_A_PATH = r"^(?!\.{1,2}$)[^/]+$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +31,16 @@ class SessionLimits:
 class Session:
     """A stream of one model version: so many rows of state, and how far it has come.
 
-    `step` is the number of the last step that was answered, 0 before the first; `answer` is what it got.
-    `steps_run` counts the time steps of all its rows. `owner` is the name of the key it was opened with,
-    None where there were no keys. `resume_digest` is the SHA-256 of the token with which its client may come
-    back to it, None where it may not; while it has a `hold`, no other step runs.
-    Times are the clock's.
+    `step` is the number of the last step that was answered, 0 before the first; `answer` is what it got, and
+    keeps `answer_bytes` in memory. `steps_run` counts the time steps of all its rows. `owner` is the name of
+    the key it was opened with, None where there were no keys. `resume_digest` is the SHA-256 of the token
+    with which its client may come back to it, None where it may not; while it has a `hold`, no other step
+    runs. Times are the clock's.
     """
 
     __slots__ = (
         "answer",
+        "answer_bytes",
         "deadline_s",
         "hold",
         "id",
@@ -60,6 +64,7 @@ class Session:
         self.step = 0
         self.steps_run = 0
         self.answer: list[RowResult] | None = None
+        self.answer_bytes = 0
         self.opened_s = self.used_s = now_s
         self.idle_s = idle_s
         self.deadline_s = now_s + ttl_s
@@ -78,6 +83,12 @@ class Session:
     def rows(self) -> int:
         return len(self.slots)
 
+    def keep(self, answer: list[RowResult]) -> int:
+        """The last step's answer from now on; by how many bytes it is larger than the one before."""
+        before, self.answer = self.answer_bytes, answer
+        self.answer_bytes = sum([row.output.nbytes for row in answer])
+        return self.answer_bytes - before
+
     def expires_s(self) -> float:
         """When it ends unless it is used before."""
         return min(self.deadline_s, self.used_s + self.idle_s)
@@ -86,6 +97,14 @@ class Session:
 def shown(identity: str) -> str:
     """An id as it may stand in a message."""
     return repr(identity[:LONGEST_ID])
+
+
+def check_path_can_name(identity: str, field: str = "session") -> None:
+    """Whatever door it is opened at; raises InvalidRequest naming `field`."""
+    if not re.fullmatch(NAMED_BY_A_PATH, identity):
+        raise InvalidRequest(
+            f"{field}: expected a name that a path can have: no '/' in it, and not '.' or '..'"
+        )
 
 
 def unknown(identity: str) -> NotFound:

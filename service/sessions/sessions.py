@@ -16,7 +16,7 @@ from service.domain.caller import may_see, owner
 from service.errors import EngineFailed, OutOfOrder, SessionHeld
 from service.sessions.carrying import carried, taken
 from service.sessions.journal import Journal
-from service.sessions.session import Session, shown
+from service.sessions.session import Session, check_path_can_name, shown
 from service.sessions.snapshot import Snapshot, check_answer, check_fits
 from service.sessions.table import SessionTable
 
@@ -40,9 +40,11 @@ class Sessions(SessionTable):
     ) -> Session:
         """A fresh stream under the client's id, or one of our making.
 
-        Raises SessionExists where that id is in use, TooManySessions where there is no room.
+        Raises InvalidRequest for an id that no path can have, SessionExists where it is in use,
+        TooManySessions where there is no room.
         """
         if identity is not None:
+            check_path_can_name(identity)
             self._check_free(identity)
         self._check_room(rows)
         limits, now_s = self.limits, self._clock.now()
@@ -60,14 +62,22 @@ class Sessions(SessionTable):
         return session
 
     async def step(
-        self, session: Session, number: int | None, run: Run, hold: object = None, begin: Begin | None = None
+        self,
+        session: Session,
+        number: int | None,
+        run: Run,
+        steps: int,
+        hold: object = None,
+        begin: Begin | None = None,
     ) -> tuple[int, list[RowResult]]:
         """The number of the session's next step and its answers, or once more those of its last.
 
-        `number` counts the session's steps from 1; None takes the next. A step that fails or is given up
+        `number` counts the session's steps from 1; None takes the next. Its sequences have so many time
+        `steps` together. A step that fails or is given up
         leaves the session where it was. One that has to `begin` first goes before all that is sent meanwhile.
         Raises OutOfOrder with the number that is due, SessionHeld where another than `hold` has the session,
-        SessionAway where another server goes on with it, and what its journal and `begin` do.
+        SessionAway where another server goes on with it, TooManySessions and BodyTooLarge where its answer
+        cannot be kept, and what its journal and `begin` do.
         """
         async with session.lock:
             if begin is not None:
@@ -83,6 +93,7 @@ class Sessions(SessionTable):
                 return session.step, session.answer
             if number is not None and number != session.step + 1:
                 raise OutOfOrder(f"step: got {number}, due is {session.step + 1}")
+            self._check_answer_room(session, steps)
             if session.step:
                 self._metrics.idle_seconds.observe(self._clock.now() - session.used_s)
             steps_before = session.steps_run
@@ -111,7 +122,8 @@ class Sessions(SessionTable):
             branch = self.open(rows=session.rows)
             states = self._slots.gather(session.slots)
             self._slots.commit(branch.slots, range(branch.rows), states)
-            branch.answer = session.answer
+            if session.answer is not None:
+                self._room.note_answers(branch.keep(session.answer))
             return branch
 
     async def snapshot(self, session: Session) -> Snapshot:
@@ -171,7 +183,7 @@ class Sessions(SessionTable):
         if replaced is None or not (is_replacing and may_see(replaced.owner)):
             self._check_free(identity)
         session = carried(snapshot, identity, self.limits, self._clock.now(), self._unix_now())
-        self._check_room(snapshot.rows, replaced)
+        self._check_room(snapshot.rows, session.answer_bytes, replaced)
         if replaced is not None and replaced.is_open:
             self.end(replaced, "replaced")
         self._add(session)
@@ -212,7 +224,7 @@ class Sessions(SessionTable):
         # Until the next step, which may be long.
         kept = [answer.to_keep() for answer in answers]
         session.step += 1
-        session.answer = kept
+        self._room.note_answers(session.keep(kept))
         self.note_use(session)
         return kept
 

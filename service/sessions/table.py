@@ -9,8 +9,9 @@ from typing import Self
 
 from service.batching.state_slots import StateSlots
 from service.domain.clock import Clock
-from service.errors import SessionAway, TooManySessions, Unavailable
+from service.errors import BodyTooLarge, SessionAway, TooManySessions, Unavailable
 from service.sessions.ended import MOVED, Ended
+from service.sessions.room import SessionRoom
 from service.sessions.session import Session, SessionLimits, check_owner, shown, taken_already, unknown
 from service.sessions.snapshot import Origin
 from service.telemetry.metrics import SessionMetrics
@@ -33,13 +34,12 @@ class SessionTable:
         self.origin = origin
         self._unix_now = unix_now
         self._slots = slots
-        self.limits = limits
         self._clock = clock
         self._metrics = metrics
         self._open: dict[str, Session] = {}
         self.ended = Ended()
         self._expected: dict[str, asyncio.Task[None]] = {}
-        self._rows = 0
+        self._room = SessionRoom(limits, slots.slot_bytes, metrics)
         self._is_sweeping = False
         # Of a version that no longer serves: nothing more comes here, but to its successor, if it has one.
         self.has_left = False
@@ -55,8 +55,16 @@ class SessionTable:
         return iter(self._open.values())
 
     @property
+    def limits(self) -> SessionLimits:
+        return self._room.limits
+
+    @property
     def state_bytes(self) -> int:
-        return int(self._rows * self._slots.slot_bytes)
+        return self._room.state_bytes
+
+    @property
+    def answer_bytes(self) -> int:
+        return self._room.answer_bytes
 
     def knows(self, identity: str) -> bool:
         """Whether it is open here, or has ended lately."""
@@ -108,7 +116,7 @@ class SessionTable:
         session.is_open = False
         for slot in session.slots:
             self._slots.release(slot)
-        self._rows -= session.rows
+        self._room.remove(session)
         self._metrics.closed(reason, len(self._open), self.state_bytes)
         if reason != MOVED and not session.is_away:
             self._metrics.lasted(self._clock.now() - session.opened_s, session.steps_run)
@@ -161,30 +169,40 @@ class SessionTable:
         session.slots = [self._slots.take() for _ in range(session.rows)]
         self._open[session.id] = session
         self.ended.forget(session.id)
-        self._rows += session.rows
+        self._room.add(session)
         self._sweep_later()
 
     def _check_free(self, identity: str) -> None:
         if identity in self._open:
             raise taken_already(identity)
 
-    def _check_room(self, rows: int, replaced: Session | None = None) -> None:
+    def _check_room(self, rows: int, answer_bytes: int = 0, replaced: Session | None = None) -> None:
         if self.has_left:
             # Whoever comes has waited for a store, or for a step.
             raise Unavailable("session: another version of its model has just taken over: send it again")
-        if self._has_room(rows, replaced):
+        if self._room.has_for(rows, answer_bytes, replaced):
             return
         self.sweep()
-        if not self._has_room(rows, replaced):
-            what = f"{len(self._open)} are open with {self.state_bytes} bytes of state"
-            first_s = min(map(self.expires_in_s, self), default=0.0)
-            raise TooManySessions(f"session: no room: {what}", first_s)
+        if not self._room.has_for(rows, answer_bytes, replaced):
+            raise self._full()
 
-    def _has_room(self, rows: int, replaced: Session | None) -> bool:
-        is_more = replaced is None or not replaced.is_open
-        more_rows = rows if replaced is None or is_more else rows - replaced.rows
-        size = (self._rows + more_rows) * self._slots.slot_bytes
-        return len(self._open) + is_more <= self.limits.max_sessions and size <= self.limits.max_bytes
+    def _check_answer_room(self, session: Session, steps: int) -> None:
+        """Raises TooManySessions where the answer to so many steps cannot be kept, BodyTooLarge if never."""
+        size = self.origin.signature.output_bytes(session.rows, steps)
+        if self._room.has_for_answer(session, size):
+            return
+        if size > (most := self._room.longest_answer(session)):
+            raise BodyTooLarge(
+                f"sequence: its answer has {size} bytes, and is kept until the next step: "
+                f"at most {most} can be: send fewer steps at once"
+            )
+        self.sweep()
+        if not self._room.has_for_answer(session, size):
+            raise self._full()
+
+    def _full(self) -> TooManySessions:
+        first_s = min(map(self.expires_in_s, self), default=0.0)
+        return TooManySessions(f"session: no room: {self._room}", first_s)
 
     def _sweep_later(self) -> None:
         """As long as there are sessions, look every second."""

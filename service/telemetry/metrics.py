@@ -75,7 +75,9 @@ class Metrics:
         self.waiting = gauge("waiting_sequences", "Sequences in the queue.", _MODEL)
         self.sessions_active = gauge("sessions_active", "Sessions that are open.", _MODEL)
         self.session_state_bytes = gauge(
-            "session_state_bytes", "Recurrent state of open sessions.", (*_MODEL, "tier")
+            "session_state_bytes",
+            "Recurrent state of open sessions; their last answers.",
+            (*_MODEL, "tier"),
         )
         self.state_bytes = gauge(
             "state_bytes",
@@ -264,6 +266,7 @@ class SessionMetrics:
         self._active = metrics.sessions_active.labels(name, version)
         # Where the states lie.
         self._bytes = metrics.session_state_bytes.labels(name, version, "host")
+        self._answer_bytes = metrics.session_state_bytes.labels(name, version, "answers")
         self._age_seconds = metrics.session_age_seconds.labels(name, version)
         self._steps = metrics.session_steps.labels(name, version)
         self.idle_seconds = metrics.session_idle_seconds.labels(name, version)
@@ -279,6 +282,10 @@ class SessionMetrics:
     def closed(self, reason: str, active: int, state_bytes: int) -> None:
         self._closed.labels(*self._labels, reason).inc()
         self._now(active, state_bytes)
+
+    def kept(self, answer_bytes: int) -> None:
+        """So much do all last answers take now."""
+        self._answer_bytes.set(answer_bytes)
 
     def lasted(self, age_s: float, steps: int) -> None:
         """Count a session that has ended and goes on nowhere."""

@@ -116,3 +116,30 @@ async def test_a_state_of_other_outputs_or_no_room_is_refused():
         assert (refusal.status_code, "answer: has the shape" in refusal.json()["error"]) == (400, True)
         refusal = await server.client.put(f"{TALK}/state", json={})
         assert refusal.status_code == 415
+
+
+@on_a_loop
+async def test_a_state_that_is_handed_out_can_be_brought_back():
+    async with MemoryServer(max_body_bytes=4000) as server:
+        await server.client.post(SESSIONS, json={"id": "talk"})
+        whole = np.ones((900, 2), np.float32)
+        assert (await step(server, whole[:100], 1)).status_code == 200
+        short = (await server.client.get(f"{TALK}/state")).content
+        assert load(short).answer is not None
+        body = b'{"step":2,"sequence":[' + b"[1,1]," * 600 + b"[1,1]]}"
+        headers = {"content-type": "application/json"}
+        assert (await server.client.post(f"{TALK}/steps", content=body, headers=headers)).status_code == 200
+        state = (await server.client.get(f"{TALK}/state")).content
+        assert (len(state) <= 4000, load(state).answer) == (True, None)
+        assert (await bring(server, state, f"{SESSIONS}/other/state")).status_code == 201
+        rest = (await step(server, whole[701:801], 3, f"{SESSIONS}/other")).json()
+        np.testing.assert_array_equal(rest["predictions"][0]["output"], running_sum(whole)[701:801])
+
+
+@on_a_loop
+async def test_a_state_that_is_too_large_for_a_request_is_not_handed_out():
+    async with MemoryServer(max_body_bytes=500) as server:
+        await server.client.post(SESSIONS, json={"id": "talk", "rows": 64})
+        refused = await server.client.get(f"{TALK}/state")
+        assert refused.status_code == 413
+        assert "CAROUSEL_MAX_BODY_BYTES" in refused.json()["error"]

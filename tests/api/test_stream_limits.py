@@ -6,10 +6,11 @@ import asyncio
 import json
 import socket
 import struct
+from contextlib import suppress
 
 import numpy as np
 import pytest
-from live_server import LiveServer
+from live_server import Connection, LiveServer
 from on_a_loop import on_a_loop
 from stream_client import (
     HEAD,
@@ -22,6 +23,7 @@ from stream_client import (
     server_frame,
     streaming,
 )
+from websockets.exceptions import ConnectionClosed
 from websockets.frames import Opcode
 
 STEP = {"sequence": [[1, 2]]}
@@ -101,12 +103,36 @@ async def test_a_client_s_own_pings_are_answered():
 
 
 @on_a_loop
-async def test_a_message_over_the_body_limit_closes_its_stream():
-    async with LiveServer(max_body_bytes=1000) as server, streaming(server) as (client, _):
-        await client.socket.send(b"x" * 1001)
-        code, reason = await client.closed()
-        assert code == 1009, reason
+async def test_a_message_over_the_body_limit_closes_its_stream_and_says_why():
+    async with LiveServer(max_body_bytes=1000) as server:
+        for size in (1001, 8192, 100_000, 3_000_000) * 3:
+            async with streaming(server) as (client, _):
+                # What is still on its way must not keep the client from reading the farewell.
+                with suppress(ConnectionClosed):
+                    await client.socket.send(b"x" * size)
+                    await client.socket.send(b"x" * size)
+                code, reason = await client.closed()
+                assert code == 1009, (size, reason)
         await server.until(lambda: server.memory.metric("sessions_active", model="sums", version="1") == 0)
+
+
+@on_a_loop
+async def test_who_is_at_fault_and_does_not_leave_is_cut(monkeypatch):
+    monkeypatch.setattr("service.api.stream_timers._FAREWELL_S", 0.05)
+    async with LiveServer() as server:
+        connection = await accepted(server)
+        await server_frame(connection)
+        connection.writer.write(frame(b"\xff"))
+        opcode, content = await server_frame(connection)
+        assert (opcode, content[:2]) == (Opcode.CLOSE, (1007).to_bytes(2, "big"))
+        with pytest.raises(ConnectionError):
+            await _send_for_ever(connection)
+        await server.until(lambda: server.memory.metric("streams_open") == 0)
+
+
+async def _send_for_ever(connection: Connection) -> None:
+    while True:
+        await asyncio.wait_for(connection.send(frame(b"x" * 65536)), 5)
 
 
 HEADER = HEAD.pack(1, 1, 1, 0, 0)

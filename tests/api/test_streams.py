@@ -264,3 +264,15 @@ async def test_an_offer_that_cannot_be_taken_up_is_answered_in_http(change, stat
     async with LiveServer() as server:
         reply = await server.ask(offer("/v2/models/sums/stream").replace(*change))
         assert (reply.status, reply.error[: len(message)]) == (status, message)
+
+
+@on_a_loop
+async def test_whoever_has_been_told_goodbye_has_let_his_session_go():
+    async with LiveServer() as server:
+        coming_back = {"resumable": True}
+        for number in range(1, 30):
+            async with streaming(server, "running", session="mine", **coming_back) as (_, told):
+                coming_back = {"resume": told["token"]}
+            steps = {"sequence": [[1, 2]], "step": number}
+            stepped = await server.memory.post("/v2/models/running/sessions/mine/steps", steps)
+            assert stepped.status_code == 200, stepped.json()

@@ -156,3 +156,14 @@ def test_what_is_sent_again_may_be_anything_and_is_never_our_fault(stage, shown)
         await ended(served, talk)
 
     stage.play(scenario())
+
+
+@pytest.mark.parametrize("identity", ["a/b", "..", "."])
+@every_door
+def test_an_id_that_no_path_can_have_is_refused(stage, shown, door, identity):
+    async def scenario() -> None:
+        refused = await refusal(door, stage.served, Talk(shown.name, identity), parts_of(shown)[:1])
+        assert refused.is_of(InvalidRequest)
+        assert "expected a name that a path can have: no '/' in it" in refused.message
+
+    stage.play(scenario())
