@@ -50,7 +50,7 @@ def _told(snapshot: Snapshot) -> list[object]:
 _floats = st.floats(width=32, allow_nan=False, allow_infinity=False)
 _shapes = drawn.array_shapes(min_dims=0, max_dims=3, max_side=4)
 _seconds = st.floats(0, 1e10)
-_counts = st.integers(0, 2**63 - 1)
+_counts = st.integers(0, 2**62 - 1)
 
 
 @st.composite

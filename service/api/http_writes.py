@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from service.api.error_responses import ErrorResponses
 from service.api.http_answers import WholeAnswers
+from service.api.unread import unread_bytes
 
 _PARTING_S = 1.0
 
@@ -21,11 +22,11 @@ class TimedWrites(WholeAnswers):
     write_timeout_s: ClassVar[float]
     errors: ClassVar[ErrorResponses]
     # Not for their size: uvicorn's attributes stay few enough for the interpreter's fast way to them.
-    __slots__ = ("_is_refused", "_unsent", "_write_timer")
+    __slots__ = ("_is_refused", "_unread", "_write_timer")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._unsent = 0
+        self._unread = 0
         self._write_timer: asyncio.TimerHandle | None = None
         self._is_refused = False
 
@@ -73,14 +74,13 @@ class TimedWrites(WholeAnswers):
             self._write_timer = self.loop.call_later(_PARTING_S, self.transport.abort)
 
     def _await_reader(self) -> None:
-        self._unsent = self.transport.get_write_buffer_size()
-        if self._unsent and self._write_timer is None:
+        self._unread = unread_bytes(self.transport)
+        if self.transport.get_write_buffer_size() and self._write_timer is None:
             self._write_timer = self.loop.call_later(self.write_timeout_s, self._write_overdue)
 
     def _write_overdue(self) -> None:
         self._write_timer = None
-        before = self._unsent
-        if self.transport.get_write_buffer_size() < before:
+        if unread_bytes(self.transport) < self._unread:
             self._await_reader()
         else:
             self.errors.count_departure()

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from service.api.unread import unread_bytes
+
 SILENT = "silent"
 UNREAD = "unread"
 # What a client has to answer a farewell with its own.
@@ -34,7 +36,7 @@ class StreamTimers:
         self._ping_s, self._ping = ping_s, ping
         self._write_timeout_s = write_timeout_s
         self._is_silent = False
-        self._unsent = 0
+        self._unread = 0
         self._next_ping: asyncio.TimerHandle | None = None
         self._write_limit: asyncio.TimerHandle | None = None
         self._farewell: asyncio.TimerHandle | None = None
@@ -51,7 +53,7 @@ class StreamTimers:
 
     def await_reader(self) -> None:
         """The client's buffer is full."""
-        self._unsent = self._transport.get_write_buffer_size()
+        self._unread = unread_bytes(self._transport)
         self._write_limit = self._loop.call_later(self._write_timeout_s, self._go_on_or_cut)
 
     def reader_is_back(self) -> None:
@@ -76,7 +78,7 @@ class StreamTimers:
         self.begin_pings()
 
     def _go_on_or_cut(self) -> None:
-        if self._transport.get_write_buffer_size() < self._unsent:
+        if unread_bytes(self._transport) < self._unread:
             self.await_reader()
         else:
             self._cut(UNREAD)

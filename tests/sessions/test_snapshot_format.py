@@ -139,3 +139,10 @@ def test_what_is_needed_to_come_back_is_written_where_there_is_something_and_old
     plain = dump(a_snapshot())
     assert b"resume_digest" not in plain
     assert load(plain).resume_digest is None
+
+
+@pytest.mark.parametrize("field", ["step_number", "steps_run"])
+def test_nobody_brings_a_count_that_cannot_be_counted_on(field):
+    load(dump(a_snapshot(**{field: (1 << 62) - 1})))
+    with pytest.raises(InvalidSnapshot, match=field):
+        dump(a_snapshot(**{field: 1 << 62}))
