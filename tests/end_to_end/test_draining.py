@@ -58,7 +58,7 @@ async def signal_and_collect(server: CarouselProcess, number: int) -> list[bytes
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_all_in_flight_are_answered_and_the_server_says_it_is_not_ready(published, number):
     with CarouselProcess(
-        published, max_batch_rows="1", drain_delay_s="0.2", whole_sequences="letters"
+        published, max_batch_rows="1", drain_delay_s="1", header_timeout_s="40", whole_sequences="letters"
     ) as server:
         first, *others = [json.loads(body) for body in asyncio.run(signal_and_collect(server, number))]
         assert server.wait() == 0
