@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
-from itertools import repeat
 
-from service.batching.slot import FRESH, Slot
-from service.batching.ticket import RowResult, Ticket
+from service.asking import Asking
+from service.batching.slot import Slot
+from service.batching.ticket import RowResult
 from service.domain.clock import Clock
 from service.domain.inference import InferRequest, InferResult, StreamStep, Timings
-from service.domain.sequences import checked_sequence, named
 from service.errors import (
-    BodyTooLarge,
-    DeadlineExceeded,
     InvalidRequest,
     NotFound,
     SessionAway,
@@ -36,8 +31,8 @@ class Predictor:
 
     def __init__(self, registry: Registry, settings: Settings, clock: Clock) -> None:
         self.registry = registry
-        self._settings = settings
         self._clock = clock
+        self._asking = Asking(settings, clock)
         # While the server serves, unless its sessions end with it.
         self.persistence: Persistence | None = None
 
@@ -47,7 +42,7 @@ class Predictor:
         model = self.registry.find(request.model, request.version)
         try:
             if request.stream is None:
-                result = _result(model, await self._rows(model, request, arrived_s))
+                result = _result(model, await self._asking.answers(model, request, arrived_s))
             else:
                 result = await self._streamed(model, request, request.stream, arrived_s)
         except BaseException:
@@ -98,8 +93,8 @@ class Predictor:
     ) -> InferResult:
         """One step of a session; a session whose first step fails is not there afterwards."""
         sessions, rows = sessions_of(model), len(request.sequences)
-        self._check_rows(rows)
-        left_s = arrived_s + self._timeout_s(request) - self._clock.now()
+        self._asking.check_rows(rows)
+        left_s = arrived_s + self._asking.timeout_s(request) - self._clock.now()
         session = await self._session_of(sessions, stream, rows, left_s)
         if rows != session.rows:
             raise InvalidRequest(f"sequence: {rows} rows, the session has {session.rows}")
@@ -107,7 +102,7 @@ class Predictor:
         steps = sum([len(sequence) for sequence in request.sequences])
 
         async def run(slots: list[Slot]) -> list[RowResult]:
-            answers = await self._rows(model, request, arrived_s, slots)
+            answers = await self._asking.answers(model, request, arrived_s, slots)
             session.steps_run += steps
             return answers
 
@@ -139,61 +134,6 @@ class Predictor:
             await self._make_way(sessions, stream.session, finding.look, left_s)
         return sessions.open(stream.session, rows)
 
-    async def _rows(
-        self, model: ServedModel, request: InferRequest, arrived_s: float, slots: Sequence[Slot] = ()
-    ) -> list[RowResult]:
-        timeout_s = self._timeout_s(request)
-        tickets = self._tickets(model, request, arrived_s, arrived_s + timeout_s, slots)
-        model.scheduler.submit(tickets)
-        if request.trace is not None:
-            request.trace.accepted(tickets, model.manifest.name, model.manifest.version)
-        for ticket in tickets:
-            ticket.expiry = self._clock.call_at(ticket.deadline_s, ticket.expire)
-        return await _answers(tickets)
-
-    def _tickets(
-        self,
-        model: ServedModel,
-        request: InferRequest,
-        arrived_s: float,
-        deadline_s: float,
-        slots: Sequence[Slot],
-    ) -> list[Ticket]:
-        self._check_rows(len(request.sequences))
-        loop = asyncio.get_running_loop()
-        checked = [
-            checked_sequence(values, model.signature, self._settings.max_sequence_steps, field)
-            for field, values in named(request.sequences)
-        ]
-        return [
-            Ticket(
-                sequence,
-                None,
-                loop.create_future(),
-                arrived_s,
-                request.is_abandoned,
-                deadline_s,
-                request.priority,
-                request.held_bytes // len(checked),
-                slot,
-            )
-            for sequence, slot in zip(checked, slots or repeat(FRESH, len(checked)), strict=True)
-        ]
-
-    def _timeout_s(self, request: InferRequest) -> float:
-        timeout_s = self._settings.default_timeout_s if request.timeout_s is None else request.timeout_s
-        if timeout_s <= 0:
-            raise DeadlineExceeded("timeout: the deadline had passed when the request arrived")
-        return timeout_s
-
-    def _check_rows(self, rows: int) -> None:
-        if rows == 0:
-            raise InvalidRequest("sequences: is empty: a request has at least one sequence")
-        if rows > self._settings.max_request_rows:
-            raise BodyTooLarge(
-                f"sequences: {rows} sequences, at most {self._settings.max_request_rows} are allowed"
-            )
-
 
 def sessions_of(model: ServedModel) -> Sessions:
     """The model's open streams; raises InvalidRequest where it has none."""
@@ -201,17 +141,6 @@ def sessions_of(model: ServedModel) -> Sessions:
         name = model.manifest.name
         raise InvalidRequest(f"session: {name} keeps no state between requests: send whole sequences")
     return model.sessions
-
-
-async def _answers(tickets: list[Ticket]) -> list[RowResult]:
-    """Wait for all; where one fails or the caller leaves, the others need not run."""
-    try:
-        return [await ticket.future for ticket in tickets]
-    except BaseException:
-        # Whoever keeps the failure keeps these frames, but no row on a device that another was answered with.
-        while tickets:
-            tickets.pop().abandon()
-        raise
 
 
 def _result(model: ServedModel, rows: list[RowResult], step: int = 0) -> InferResult:

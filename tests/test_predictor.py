@@ -13,12 +13,13 @@ from fakes import running_sum
 from memory_server import canary_of_sums, manifest_of
 from on_a_loop import on_a_loop
 
+from service.asking import _answers
 from service.backends.fallback import FallbackEngine
 from service.batching.ticket import RowResult, Ticket
 from service.domain.device_states import DeviceRow, ResidentState
 from service.domain.inference import InferRequest
 from service.errors import BodyTooLarge, DeadlineExceeded, EngineFailed, InvalidRequest, NotFound
-from service.predictor import Predictor, _answers
+from service.predictor import Predictor
 from service.repository.golden import GoldenVectors
 from service.repository.registry import Registry
 from service.repository.scanner import Bundle

@@ -78,7 +78,7 @@ async def _stepping(served_model: Served, count: int, seconds: float) -> Steppin
 
     async def stream(session: Session, step: Array) -> None:
         while (started_s := time.perf_counter()) < due_s:
-            await sessions.step(session, None, lambda slots: _run(served_model, [step], slots))
+            await sessions.step(session, None, lambda slots: _run(served_model, [step], slots), 1)
             latencies.append(time.perf_counter() - started_s)
 
     batches, cpu_s, started_s = statistics.batches, time.process_time(), time.perf_counter()

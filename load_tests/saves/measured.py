@@ -83,7 +83,7 @@ async def _stepped(served_model: Served, opened: list[Session], seconds: float) 
 
     async def stream(session: Session, step: Array) -> None:
         while sessions is not None and (started_s := time.perf_counter()) < due_s:
-            await sessions.step(session, None, lambda slots: _run(served_model, step, slots))
+            await sessions.step(session, None, lambda slots: _run(served_model, step, slots), 1)
             latencies.append(time.perf_counter() - started_s)
 
     await asyncio.gather(*(stream(*pair) for pair in zip(opened, steps, strict=True)))

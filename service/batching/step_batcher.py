@@ -13,11 +13,11 @@ from collections.abc import Callable
 from functools import partial
 
 from service.backends.engine_thread import Engine, Outcome
-from service.batching.before import NOTHING, Before
+from service.batching.before import Before
 from service.batching.boarding_queue import BoardingQueue
 from service.batching.chunk_length import chunk_length, longest_tick_s, piece_length
-from service.batching.cost_model import CostModel, EngineCosts
-from service.batching.outlook import Outlook
+from service.batching.cost_model import EngineCosts
+from service.batching.lookout import Lookout
 from service.batching.partition import BatchLimits
 from service.batching.progress import Progress
 from service.batching.queue_rules import QueueBounds, QueueRules
@@ -62,14 +62,12 @@ class StepBatcher:
         self.slots = slots = StateSlots(signature)
         self._residency = residency = Residency(signature, slots, engine, clock, metrics.states)
         self._progress = Progress(signature, slots, residency, clock, metrics)
-        self._max_tick_s = max_tick_s
-        self._queue = BoardingQueue(self._cost)
-        self._rules = QueueRules(bounds, self._queue, self._cost, self._limits_now)
+        self._lookout = Lookout(costs, limits, max_tick_s)
+        self._queue = BoardingQueue(self._lookout.cost)
+        self._rules = QueueRules(bounds, self._queue, self._lookout.cost, self._lookout.limits)
         self._seats = Seats(self._queue, slots, costs.current, limits, self._rules.learn, share or Share())
         self._halves: list[list[Ride]] = []
         self._running: list[Tick] = []
-        # While somebody rides: found out when it is first asked for between two turns.
-        self._outlook: Outlook | None = None
         self._buffers: list[TickBuffer] = []
         self._ended_s = 0.0
         self._is_woken = False
@@ -108,25 +106,7 @@ class StepBatcher:
             await asyncio.wait(unanswered)
 
     def _before(self, level: int, steps: int) -> Before:
-        if not self._running:
-            self._outlook = None
-            return NOTHING
-        return self._looked().before(level, steps, self._queue.work.rows)
-
-    def _looked(self) -> Outlook:
-        cost, limits = self._costs.current(), self._limits()
-        outlook = self._outlook
-        # Between two ticks an engine may be lost: who is let in then is weighed on the one that is left.
-        if outlook is None or not outlook.is_of(cost, limits):
-            outlook = self._outlook = Outlook(self._seats, self._running, cost, limits, self._max_tick_s)
-        return outlook
-
-    def _cost(self) -> CostModel:
-        """As the last who came found it, and asked for again only where nobody rides."""
-        return self._costs.current() if self._outlook is None else self._outlook.cost
-
-    def _limits_now(self) -> BatchLimits:
-        return self._limits() if self._outlook is None else self._outlook.limits
+        return self._lookout.before(self._seats, self._running, level, steps, self._queue.work.rows)
 
     def _wake(self) -> None:
         """Turn after the callbacks already due: requests read in the same turn of the loop ride together."""
@@ -149,7 +129,7 @@ class StepBatcher:
             if not rides:
                 break
             self._run(rides, now_s, longest_s)
-        self._outlook = None
+        self._lookout.forget()
 
     def _run(self, rides: list[Ride], now_s: float, longest_s: float) -> None:
         for ride in rides:
@@ -193,7 +173,7 @@ class StepBatcher:
 
     def _longest_tick_s(self) -> float:
         here = len(self._seats) + self._queue.work.rows + sum(len(tick.rides) for tick in self._running)
-        return longest_tick_s(self._max_tick_s, here, self._limits().max_rows, self._costs.current())
+        return longest_tick_s(self._lookout.max_tick_s, here, self._limits().max_rows, self._costs.current())
 
     def _finished(self, tick: Tick, outcome: Outcome) -> None:
         ended_s = self._clock.now()

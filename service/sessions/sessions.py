@@ -3,32 +3,29 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import TypeAlias
 
 import numpy as np
-import structlog
 
 from service.batching.slot import Slot
 from service.batching.ticket import RowResult
-from service.domain.caller import may_see, owner
-from service.errors import EngineFailed, OutOfOrder, SessionHeld
-from service.sessions.carrying import carried, taken
+from service.domain.caller import owner
+from service.errors import OutOfOrder, SessionHeld
+from service.sessions.carrying import taken
 from service.sessions.journal import Journal
 from service.sessions.session import Session, check_path_can_name, shown
-from service.sessions.snapshot import Snapshot, check_answer, check_fits
-from service.sessions.table import SessionTable
+from service.sessions.snapshot import Snapshot
+from service.sessions.states import SessionStates
 
 Run: TypeAlias = Callable[[list[Slot]], Awaitable[list[RowResult]]]
 """Runs a step's sequences, one a row, each from the state in its slot."""
 Begin: TypeAlias = Callable[[Session], Awaitable[None]]
 """What is to be done of a session before its first step."""
 
-_logger = structlog.get_logger()
 
-
-class Sessions(SessionTable):
+class Sessions(SessionStates):
     """State is committed only when all rows of a step succeeded."""
 
     def open(
@@ -125,76 +122,6 @@ class Sessions(SessionTable):
             if session.answer is not None:
                 self._room.note_answers(branch.keep(session.answer))
             return branch
-
-    async def snapshot(self, session: Session) -> Snapshot:
-        """Where it stands, between two of its steps.
-
-        Raises SessionGone where it ends before that, EngineFailed where no engine can say it now.
-        """
-        async with session.lock:
-            self.check_open(session)
-            await self._slots.bring(session.slots)
-            self.check_open(session)
-            return self.snapshot_at_rest(session)
-
-    def snapshot_at_rest(self, session: Session) -> Snapshot:
-        """The same of a session whose lock the caller holds, or nobody, and whose states are at hand."""
-        states = self._slots.gather(session.slots)
-        return taken(session, self.origin, states, self._clock.now(), self._unix_now())
-
-    def is_at_hand(self, session: Session) -> bool:
-        """Whether its states are on the host."""
-        return self._slots.is_at_hand(session.slots)
-
-    async def bring(self, sessions: Sequence[Session]) -> None:
-        """Have their states brought to the host, between two of their steps: the engines are about to end.
-
-        One whose states no engine can make again is lost, and ends.
-        """
-        slots = [slot for session in sessions if session.is_open for slot in session.slots]
-        try:
-            await self._slots.bring(slots)
-        except EngineFailed as failure:
-            reason = failure.message
-        else:
-            return
-        lost = [session for session in sessions if session.is_open and not self.is_at_hand(session)]
-        _logger.error("sessions are lost", count=len(lost), reason=reason)
-        for session in lost:
-            self.end(session, "lost")
-
-    async def bring_all(self) -> None:
-        """The same of all, after the steps that are under way."""
-        for session in list(self):
-            await session.lock.acquire()
-            session.lock.release()
-        await self.bring(list(self))
-
-    def restore(
-        self, snapshot: Snapshot, identity: str, source: str, *, is_replacing: bool = False
-    ) -> Session:
-        """Go on under this id where the snapshot stands; `source` is where it came from, for the metrics.
-
-        Raises SnapshotMismatch, InvalidSnapshot, SnapshotExpired, TooManySessions, and SessionExists where
-        the id is in use and not to be replaced, or not by this caller. Whatever is raised, all is as it was.
-        """
-        self.check(snapshot)
-        replaced = self._open.get(identity)
-        if replaced is None or not (is_replacing and may_see(replaced.owner)):
-            self._check_free(identity)
-        session = carried(snapshot, identity, self.limits, self._clock.now(), self._unix_now())
-        self._check_room(snapshot.rows, session.answer_bytes, replaced)
-        if replaced is not None and replaced.is_open:
-            self.end(replaced, "replaced")
-        self._add(session)
-        self._slots.commit(session.slots, range(session.rows), list(snapshot.states.values()))
-        self._metrics.restored(source, len(self._open), self.state_bytes)
-        return session
-
-    def check(self, snapshot: Snapshot) -> None:
-        """Raises SnapshotMismatch or InvalidSnapshot where this model cannot go on with it."""
-        check_fits(snapshot, self.origin.fingerprint, self.origin.signature.states)
-        check_answer(snapshot, self.origin.signature)
 
     async def _record(
         self, session: Session, journal: Journal, answers: list[RowResult], steps_before: int

@@ -57,7 +57,7 @@ async def test_a_tick_that_ended_is_before_nobody():
     cost = bench.costs.current()
     cost.call_s, cost.step_s, cost.row_step_s = 0.0, 1e-3, 0.0
     cost.observe = lambda *_: None
-    bench.batcher._max_tick_s = 0.1
+    bench.batcher._lookout.max_tick_s = 0.1
     bench.submit(250)
     await all_due()
     foretold_s = []
@@ -112,7 +112,7 @@ async def test_what_a_long_tick_has_run_is_before_nobody():
     bench.backend.can_break = True
     cost = bench.costs.current()
     cost.call_s, cost.step_s, cost.row_step_s = 1e-3, 1e-3, 0.0
-    bench.batcher._max_tick_s = 0.1
+    bench.batcher._lookout.max_tick_s = 0.1
     bench.submit(400)
     await all_due()
     for _ in range(3):

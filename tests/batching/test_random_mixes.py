@@ -165,7 +165,7 @@ def test_so_it_is_where_ticks_have_breaks(script, readout, limit, bad, nan, tick
     async def scenario():
         mix = Mix(StepBatcher, readout, limit, bad, nan - bad)
         mix.bench.backend.can_break = True
-        mix.bench.batcher._max_tick_s = tick_s
+        mix.bench.batcher._lookout.max_tick_s = tick_s
         await mix.play(script)
         mix.assert_all_is_well()
 

@@ -16,7 +16,7 @@ from service.domain.signature import Readout
 
 def carousel(max_tick_s: float = 0.02, **given) -> Bench:
     bench = Bench(kind=StepBatcher, **given)
-    bench.batcher._max_tick_s = max_tick_s
+    bench.batcher._lookout.max_tick_s = max_tick_s
     cost = bench.costs.current()
     cost.observe = lambda *_: None
     cost.call_s, cost.step_s, cost.row_step_s = 50e-6, 2e-6, 2e-6

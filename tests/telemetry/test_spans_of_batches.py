@@ -175,7 +175,7 @@ async def test_a_batch_that_failed_is_seen_as_such_and_its_rows_wait_again():
 @on_a_loop
 async def test_a_sequence_that_rides_several_ticks_has_a_batch_for_each_and_waits_between_them():
     mix = TracedMix(BatchLimits(2, 1 << 20), StepBatcher)
-    mix.bench.batcher._max_tick_s = 0.0
+    mix.bench.batcher._lookout.max_tick_s = 0.0
     await mix.play([("ask", [6]), ("ask", [3])])
     for number, steps in enumerate((6, 3)):
         server = mix.spans.the(f"request {number}")
