@@ -82,9 +82,9 @@ def _keep(folder: Path, outcome: Outcome) -> None:
 def _untrained(options: Options, scratch: Path) -> list[Bundle]:
     if not options.hidden:
         return []
-    from cli.extras import require_onnx
+    from cli.extras import require_plan_extra
 
-    require_onnx("building plans")
+    require_plan_extra()
     from load_tests.untrained_bundle import LstmSize, write_untrained_bundle
 
     return [

@@ -45,7 +45,7 @@ def _print_origin(console: Console, outcome: Outcome) -> None:
 
 def _pictures(outcome: Outcome, folder: Path) -> str:
     if find_spec("matplotlib") is None:
-        return f"report in {folder}; for pictures: pip install -e '.[export]'"
+        return f"report in {folder}; for pictures: pip install -e '.[export]' in the clone"
     from load_tests.engines.plots import draw
 
     pictures = draw(outcome, folder)

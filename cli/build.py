@@ -52,9 +52,9 @@ def build(
     force: Annotated[bool, typer.Option(help="Build also what is there already.")] = False,
 ) -> None:
     """Compile bundles into TensorRT plans, one per profile; exit status 1 if any was refused."""
-    from cli.extras import require_onnx
+    from cli.extras import require_plan_extra
 
-    require_onnx("building plans")
+    require_plan_extra()
     from rich.markup import escape
 
     from cli.console import err, out

@@ -14,9 +14,14 @@ def require_export_extra() -> None:
     _require(("torch", "onnx"), "training and exporting need", "export")
 
 
-def require_onnx(purpose: str) -> None:
-    """The same for what needs onnx alone, `importing` or `building plans`."""
-    _require(("onnx",), f"{purpose} needs", "plans")
+def require_plan_extra() -> None:
+    """The same for what builds plans."""
+    _require(("onnx",), "building plans needs", "plans")
+
+
+def require_onnx() -> None:
+    """The same for what imports, which onnx alone is enough for."""
+    _require(("onnx",), "importing needs", "import")
 
 
 def require_matplotlib() -> None:

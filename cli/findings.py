@@ -20,10 +20,10 @@ def all_findings() -> list[Finding]:
     return [
         Finding("Python", platform.python_version(), True, True),
         Finding("processors", str(os.cpu_count()), True, True),
-        _package("carousel-serve", True, "pip install carousel-serve"),
+        _package("carousel-serve", True, "pip install -e . in the clone"),
         _onnxruntime(),
-        _package("torch", False, "only to train and export: pip install -e '.[export]'"),
-        _package("onnx", False, "only to export and import: pip install -e '.[export]'"),
+        _package("torch", False, "only to train and export: pip install -e '.[export]' in the clone"),
+        _package("onnx", False, "only to import and export: pip install -e '.[import]' in the clone"),
         _bundles(settings.models_dir),
         *gpu_findings(settings),
     ]
@@ -40,7 +40,7 @@ def _onnxruntime() -> Finding:
     try:
         from service.backends.onnxruntime_import import ort
     except ImportError as failure:
-        remedy = "pip install -e '.[cpu]' (or [gpu], [gpu-rtx])"
+        remedy = "pip install -e '.[cpu]' in the clone (or [gpu], [gpu-rtx])"
         return Finding("ONNX Runtime", str(failure), False, True, remedy)
     providers = ort.get_available_providers()
     found = f"{ort.__version__} ({', '.join(providers)})"

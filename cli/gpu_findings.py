@@ -47,7 +47,7 @@ def _cuda_runtime(device: Device) -> Finding:
     try:
         found = f"cuda-bindings {version('cuda-bindings')}"
     except PackageNotFoundError:
-        remedy = "only for a GPU: pip install -e '.[gpu]' (GeForce and RTX cards: [gpu-rtx])"
+        remedy = "only for a GPU: pip install -e '.[gpu]' in the clone (GeForce and RTX cards: [gpu-rtx])"
         return Finding("CUDA runtime", "cuda-bindings not installed", False, False, remedy)
     newest = int(version("cuda-bindings").partition(".")[0])
     if isinstance(device, Gpu) and device.cuda[0] < newest:
@@ -74,7 +74,7 @@ def _state_kernels(device: Device) -> list[Finding]:
 def _cuda_provider() -> Finding:
     """ONNX Runtime on the GPU: the engine where TensorRT is not to be had."""
     provider = "CUDAExecutionProvider"
-    remedy = "only for a GPU: pip install -e '.[gpu]' in an environment without onnxruntime"
+    remedy = "only for a GPU: pip install -e '.[gpu]' in the clone, in an environment without onnxruntime"
     try:
         from service.backends.onnxruntime_import import ort
     except ImportError as failure:
@@ -115,5 +115,5 @@ def _graphs(models_dir: Path) -> set[str]:
 
 def _install(device: Device) -> str:
     if isinstance(device, Gpu):
-        return "pip install -e '.[gpu]' (GeForce and RTX cards: [gpu-rtx])"
-    return "only for a GPU, or to build plans ahead: pip install -e '.[plans]'"
+        return "pip install -e '.[gpu]' in the clone (GeForce and RTX cards: [gpu-rtx])"
+    return "only for a GPU, or to build plans ahead: pip install -e '.[plans]' in the clone"

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+_WIDEST = 1000
+
 
 def models(
     models_dir: Annotated[Path, typer.Option(help="Folder of bundles, <name>/<version>/.")] = Path("models"),
@@ -20,9 +22,10 @@ def models(
     from service.repository.scanner import bundle_folders, read_bundle
 
     table = Table(box=None, pad_edge=False)
-    for title in ("model", "version", "kind", "task", "step", "measured on sealed test data"):
+    for title in ("model", "kind", "task", "step"):
         # A name that is cut off cannot be asked for.
-        table.add_column(title, overflow="fold", no_wrap=title == "model")
+        table.add_column(title, no_wrap=True)
+    table.add_column("measured on sealed test data")
     is_sound = True
     with told(InvalidBundle):
         folders = list(bundle_folders(models_dir))
@@ -35,6 +38,8 @@ def models(
             continue
         quality = ", ".join(f"{q.metric} {q.value:g} {q.unit}" for q in manifest.quality)
         step = "symbol" if manifest.step.symbols else " x ".join(map(str, manifest.step.shape))
-        table.add_row(manifest.name, manifest.version, manifest.kind, manifest.task, step, quality)
+        table.add_row(f"{manifest.name}/{manifest.version}", manifest.kind, manifest.task, step, quality)
+    least = out.measure(table, options=out.options.update(max_width=_WIDEST)).minimum
+    out.width = max(out.width, least)
     out.print(table)
     raise typer.Exit(0 if is_sound else 1)

@@ -134,7 +134,7 @@ class Carousel:
         app.add_exception_handler(CarouselError, errors.handle)
         app.add_exception_handler(HTTPException, errors.handle_http)
         app.add_exception_handler(Exception, errors.handle)
-        max_rows = self.settings.max_request_rows
+        max_rows, timeout_s = self.settings.max_request_rows, self.settings.default_timeout_s
         app.include_router(metadata_routes(self.registry, lambda: self.is_ready, max_rows))
         app.include_router(model_control_routes(self.lifecycle))
         app.include_router(log_routes())
@@ -142,8 +142,8 @@ class Carousel:
         body_bytes = self.settings.max_body_bytes
         app.include_router(session_state_routes(self.predictor, seal_of(self.settings), max_rows, body_bytes))
         app.include_router(stream_route())
-        app.include_router(generate_routes(self.predictor, self.settings.default_timeout_s))
-        app.include_router(forecast_routes(self.predictor, self.settings.default_timeout_s))
+        app.include_router(generate_routes(self.predictor, timeout_s, lambda: self.is_ready))
+        app.include_router(forecast_routes(self.predictor, timeout_s, lambda: self.is_ready))
         app.include_router(metrics_route(self.metrics.registry, self._clock))
         app.include_router(dashboard_routes(self.registry))
         document_hot_routes(app, self.registry)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
@@ -29,12 +28,20 @@ _OF_CLIENTS = frozenset({"KEY"})
 
 
 def _listed(value: Any) -> Any:
-    """`a,b` and `["a", "b"]` alike."""
+    """`a,b` and `["a", "b"]` alike; raises ValueError where a bracket begins what is no JSON."""
     if not isinstance(value, str):
         return value
-    with suppress(json.JSONDecodeError):
+    if not value.lstrip().startswith("["):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    try:
         return json.loads(value)
-    return [part.strip() for part in value.split(",") if part.strip()]
+    except json.JSONDecodeError:
+        raise ValueError('expected names with commas between, as a,b, or JSON, as ["a", "b"]') from None
+
+
+def _listed_or_none(value: Any) -> Any:
+    """`none` is a list without names."""
+    return [] if value is None else _listed(value)
 
 
 def _policies(text: str) -> str:
@@ -103,7 +110,7 @@ class Settings(BaseSettings):
         default=8001, ge=0, le=65535, description="port for gRPC; 0 takes a free one, none turns gRPC off"
     )
     engines: Annotated[
-        tuple[Literal["tensorrt", "onnxruntime-cuda"], ...], NoDecode, BeforeValidator(_listed)
+        tuple[Literal["tensorrt", "onnxruntime-cuda"], ...], NoDecode, BeforeValidator(_listed_or_none)
     ] = Field(
         default=("tensorrt", "onnxruntime-cuda"),
         description="what a GPU may be used through, with commas between; the CPU stands in for all",
@@ -121,7 +128,7 @@ class Settings(BaseSettings):
     )
     cpu_threads: int = Field(default=1, ge=1, description="ONNX Runtime threads of one engine")
 
-    whole_sequences: Annotated[frozenset[str], NoDecode, BeforeValidator(_listed)] = Field(
+    whole_sequences: Annotated[frozenset[str], NoDecode, BeforeValidator(_listed_or_none)] = Field(
         default=frozenset(),
         description="causal models whose sequences run whole, with commas between; the others ride in steps",
     )
@@ -179,7 +186,9 @@ class Settings(BaseSettings):
     max_request_rows: int = Field(default=1024, ge=1, description="most sequences in one request")
 
     default_timeout_s: float = Field(
-        default=30.0, gt=0, description="time to answer where the caller names none"
+        default=30.0,
+        gt=0,
+        description="time to answer where the caller names none; where an answer flows, for each step",
     )
     body_timeout_s: float = Field(default=20.0, gt=0, description="time a client has to send its body")
     api_keys_file: Path | None = Field(
@@ -238,8 +247,9 @@ class Settings(BaseSettings):
     tls_client_ca: Path | None = Field(
         default=None, description="PEM file of whom client certificates must be from; unset: none needed"
     )
-    cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)] = Field(
-        default=(), description="origins whose pages may ask, with commas between; * for all"
+    cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed_or_none)] = Field(
+        default=(),
+        description="origins whose pages may ask, with commas between; null is a page from a file, * all",
     )
 
     session_store: Annotated[str | None, AfterValidator(_store_place)] = Field(
@@ -306,4 +316,5 @@ def _faults(failure: ValidationError) -> Iterator[str]:
         name = f"{PREFIX}{fault['loc'][0]}".upper()
         # Somebody may have written a key where its digest belongs, and an address may hold a password.
         got = "" if name in _UNQUOTED else f"got {fault['input']!r}: "
-        yield f"{name}: {got}{fault['msg'][0].lower()}{fault['msg'][1:]}"
+        message = fault["msg"].removeprefix("Value error, ")
+        yield f"{name}: {got}{message[0].lower()}{message[1:]}"

@@ -9,9 +9,9 @@ from service.settings import PREFIX, Settings
 PAGE = Path(__file__).parent.parent / "docs" / "05-settings.md"
 _HEAD = """# Settings
 
-Each is an environment variable. Lists are names with commas between. One that is wrong keeps the server
-from starting, by name; one that does not exist is logged with the one that may be meant. `carousel serve`
-has options for the first few.
+Each is an environment variable. Lists are names with commas between, or JSON. One that is wrong keeps the
+server from starting, by name; one that does not exist is logged with the one that may be meant.
+`carousel serve` has options for the first few.
 
 | variable | default | what |
 |---|---|---|
@@ -28,8 +28,12 @@ def settings_page() -> str:
 
 
 def _shown(default: object) -> str:
-    shown = ",".join(default) if isinstance(default, tuple) else str(default)
-    return f"`{shown}`" if shown and default is not None else ""
+    """As somebody would write it."""
+    if default is None:
+        return ""
+    shown = ",".join(default) if isinstance(default, tuple | frozenset) else str(default)
+    shown = shown.lower() if isinstance(default, bool) else shown
+    return f"`{shown}`" if shown else ""
 
 
 if __name__ == "__main__":

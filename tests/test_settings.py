@@ -13,7 +13,8 @@ from service.settings import read_settings, unknown_settings
     ("name", "value", "words"),
     [
         ("CAROUSEL_ENGINES", "cuda", "got 'cuda': input should be 'tensorrt' or 'onnxruntime-cuda'"),
-        ("CAROUSEL_ENGINES", '["tensorrt"', "input should be 'tensorrt' or 'onnxruntime-cuda'"),
+        ("CAROUSEL_ENGINES", '["tensorrt"', """got '["tensorrt"': expected names with commas between"""),
+        ("CAROUSEL_CORS_ORIGINS", "[null]", "got None: input should be a valid string"),
         ("CAROUSEL_PORT", "tcp://10.0.0.1:80", "got 'tcp://10.0.0.1:80': input should be a valid integer"),
         ("CAROUSEL_PORT", "99999", "got '99999': input should be less than or equal to 65535"),
         ("CAROUSEL_GPU_PRECISION", "int8", "input should be 'fp32', 'fp16' or 'bf16'"),
@@ -40,9 +41,26 @@ def test_lists_are_names_with_commas_between_or_json(monkeypatch, value):
     assert read_settings().models == {"vowels", "moby"}
 
 
-def test_an_empty_list_is_one(monkeypatch):
-    monkeypatch.setenv("CAROUSEL_ENGINES", "")
-    assert read_settings().engines == ()
+@pytest.mark.parametrize("value", ["", "none", "[]"])
+def test_an_empty_list_is_one(monkeypatch, value):
+    for name in ("ENGINES", "WHOLE_SEQUENCES", "CORS_ORIGINS"):
+        monkeypatch.setenv(f"CAROUSEL_{name}", value)
+    settings = read_settings()
+    assert (settings.engines, settings.whole_sequences, settings.cors_origins) == ((), frozenset(), ())
+
+
+@pytest.mark.parametrize("value", ["null", "7", "true", "{}"])
+def test_a_name_is_one_also_where_json_has_another_meaning_for_it(monkeypatch, value):
+    monkeypatch.setenv("CAROUSEL_CORS_ORIGINS", value)
+    assert read_settings().cors_origins == (value,)
+
+
+def test_what_is_no_store_is_refused_with_what_would_be_one_and_without_its_password(monkeypatch):
+    monkeypatch.setenv("CAROUSEL_SESSION_STORE", "foo:bar")
+    with pytest.raises(InvalidSettings) as refusal:
+        read_settings()
+    assert refusal.value.message.startswith("CAROUSEL_SESSION_STORE: expected dir:PATH, redis://")
+    assert "bar" not in refusal.value.message
 
 
 def test_a_misspelt_setting_is_found_with_the_one_that_may_be_meant():

@@ -26,7 +26,7 @@ def _objection(device: Device) -> str | None:
         return device.reason
     missing = [name for name in ("torch", "onnx") if find_spec(name) is None]
     if missing:
-        return f"{' and '.join(missing)} not installed: pip install 'carousel-serve[export]'"
+        return f"{' and '.join(missing)} not installed: pip install -e '.[export]' in the clone"
     import torch
 
     if not torch.cuda.is_available():

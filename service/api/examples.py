@@ -29,6 +29,25 @@ def infer_example(model: ServedModel) -> dict[str, Any]:
     return {"inputs": [tensor]}
 
 
+def steps_example(model: ServedModel) -> dict[str, Any]:
+    """The first step of a session, by its number."""
+    return predict_example(model) | {"step": 1}
+
+
+def generate_example(model: ServedModel) -> dict[str, Any]:
+    """A beginning, and how to go on."""
+    return {"text_input": predict_example(model)["sequence"], "steps": 80, "temperature": 0.7, "seed": 7}
+
+
+def forecast_example(model: ServedModel) -> dict[str, Any]:
+    """Two steps ahead; of the first is known what the last of the golden steps had there."""
+    *past, last = model.golden.sequences[0]
+    feedback = model.manifest.feedback
+    known = [] if feedback is None else feedback.loop(model.signature).known
+    future = [_rounded(last[known].tolist())] if known else []
+    return {"sequence": [_rounded(step.tolist()) for step in past], "steps": 2, "future": future}
+
+
 def _rounded(values: Any) -> Any:
     if isinstance(values, list):
         return [_rounded(value) for value in values]

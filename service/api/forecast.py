@@ -37,12 +37,12 @@ _MOST_NUMBERS = 1 << 20
 MostSteps: TypeAlias = Callable[[ServedModel], int]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Wish:
     """What is to be forecast: from which past, so many steps ahead, and what is known of them already.
 
     `past` is `[steps, *step]`, None where `session` has seen it all; `future` has a row for each step ahead
-    but the last.
+    but the last. `told` of the steps have been.
     """
 
     model: ServedModel
@@ -52,9 +52,18 @@ class Wish:
     steps: int
     future: Array
     terms: Terms
+    told: int = 0
+
+    def ending(self) -> dict[str, Any]:
+        """What an answer ends with, however far it came."""
+        manifest = self.model.manifest
+        told = {"model_name": manifest.name, "model_version": manifest.version, "steps": self.told}
+        return told if manifest.output.unit is None else told | {"unit": manifest.output.unit}
 
 
-def forecast_routes(predictor: Predictor, default_timeout_s: float) -> APIRouter:
+def forecast_routes(
+    predictor: Predictor, default_timeout_s: float, is_ready: Callable[[], bool]
+) -> APIRouter:
     """Both take the same body; the second answers with server-sent events, one for each step ahead."""
     router = APIRouter(prefix="/v2/models/{model}", tags=["Streams"])
 
@@ -71,7 +80,7 @@ def forecast_routes(predictor: Predictor, default_timeout_s: float) -> APIRouter
     async def forecast(model: str, request: Request) -> Response:
         wish = await wished(model, request, _fitting_one_answer, departure_check(request.receive))
         outputs = [output async for output in _outputs(predictor, wish)]
-        answer = _ending(wish) | {"outputs": np.stack(outputs).tolist()}
+        answer = wish.ending() | {"outputs": np.stack(outputs).tolist()}
         return Response(orjson.dumps(answer), media_type="application/json")
 
     @router.post(
@@ -82,19 +91,19 @@ def forecast_routes(predictor: Predictor, default_timeout_s: float) -> APIRouter
         openapi_extra=BODY,
     )
     async def forecast_stream(model: str, request: Request) -> Response:
-        return await told_as_events(_told(predictor, await wished(model, request, lambda _: _MOST_STEPS)))
+        wish = await wished(model, request, lambda _: _MOST_STEPS)
+        wish.terms = wish.terms.renewed(while_so=is_ready)
+        return await told_as_events(_told(predictor, wish), wish.ending)
 
     return router
 
 
 async def _told(predictor: Predictor, wish: Wish) -> AsyncGenerator[dict[str, Any]]:
     """Each step ahead, then how many there were."""
-    step = 0
     async with aclosing(_outputs(predictor, wish)) as outputs:
         async for output in outputs:
-            step += 1
-            yield {"step": step, "output": output.tolist()}
-    yield _ending(wish)
+            yield {"step": wish.told, "output": output.tolist()}
+    yield wish.ending()
 
 
 async def _outputs(predictor: Predictor, wish: Wish) -> AsyncGenerator[Array]:
@@ -103,16 +112,12 @@ async def _outputs(predictor: Predictor, wish: Wish) -> AsyncGenerator[Array]:
         output = stream.last_output if wish.past is None else await stream.output(wish.past)
         if output is None:
             raise InvalidRequest("sequence: the session has seen no step yet, expected one at least")
+        wish.told = 1
         yield output
         for known in wish.future:
             output = await stream.output(wish.loop.next_step(output, known))
+            wish.told += 1
             yield output
-
-
-def _ending(wish: Wish) -> dict[str, Any]:
-    manifest = wish.model.manifest
-    told = {"model_name": manifest.name, "model_version": manifest.version, "steps": wish.steps}
-    return told if manifest.output.unit is None else told | {"unit": manifest.output.unit}
 
 
 def _fitting_one_answer(model: ServedModel) -> int:

@@ -59,7 +59,7 @@ _RESPONSES: Any = {
     429: {"description": "no room; Retry-After says when to come back"},
     500: {"description": "the engine could not run a step"},
     503: {"description": "loading or draining"},
-    504: {"description": "the deadline passed before all was forecast"},
+    504: {"description": "the deadline passed before all was forecast; timeout_ms moves it"},
 }
 FORECAST: Any = _RESPONSES | {
     200: {

@@ -27,7 +27,7 @@ def future_of(values: Any, steps: int, loop: FeedbackLoop, model: ServedModel) -
         if steps and loop.known:
             raise _refusal("nothing", shape, loop, model)
         return np.empty(shape)
-    future = nested_list_array(values, "future")
+    future = nested_list_array(values, "future", loop.known_shape)
     if not steps or not loop.known or future.shape not in (shape, shape[:2]):
         raise _refusal(_extents(future.shape), shape, loop, model)
     signature = replace(model.signature, step_shape=future.shape[1:])

@@ -30,9 +30,9 @@ _MOST_STEPS = 65_536
 _MOST_STOPS = 16
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Wish:
-    """What is to be said: after which symbols, how long at most, how freely, and until when."""
+    """What is to be said: after which symbols, how much, how freely, until when; and what has been."""
 
     model: ServedModel
     beginning: Array
@@ -41,9 +41,18 @@ class Wish:
     stops: tuple[str, ...]
     seed: int
     terms: Terms
+    said: int = 0
+
+    def ending(self) -> dict[str, Any]:
+        """What an answer ends with, however far it came."""
+        manifest = self.model.manifest
+        told = {"model_name": manifest.name, "model_version": manifest.version}
+        return told | {"steps": self.said, "seed": self.seed}
 
 
-def generate_routes(predictor: Predictor, default_timeout_s: float) -> APIRouter:
+def generate_routes(
+    predictor: Predictor, default_timeout_s: float, is_ready: Callable[[], bool]
+) -> APIRouter:
     """Both take the same body; the second answers with server-sent events, one for each piece of text."""
     router = APIRouter(prefix="/v2/models/{model}", tags=["Streams"])
 
@@ -67,7 +76,9 @@ def generate_routes(predictor: Predictor, default_timeout_s: float) -> APIRouter
         openapi_extra=_BODY,
     )
     async def generate_stream(model: str, request: Request) -> Response:
-        return await told_as_events(_pieces(predictor, await wished(model, request)))
+        wish = await wished(model, request)
+        wish.terms = wish.terms.renewed(while_so=is_ready)
+        return await told_as_events(_pieces(predictor, wish), wish.ending)
 
     return router
 
@@ -75,24 +86,19 @@ def generate_routes(predictor: Predictor, default_timeout_s: float) -> APIRouter
 async def _pieces(predictor: Predictor, wish: Wish) -> AsyncGenerator[dict[str, Any]]:
     """Pieces of text, then how it ended."""
     manifest, random = wish.model.manifest, np.random.default_rng(wish.seed)
-    stops, reason, said = StopTexts(wish.stops), "length", 0
+    stops, reason = StopTexts(wish.stops), "length"
     steps, symbols = wish.beginning, manifest.step.symbols or ()
     async with own_stream(predictor, wish.model, wish.terms) as stream:
-        while said < wish.steps and reason == "length":
+        while wish.said < wish.steps and reason == "length":
             index = sampled(await stream.output(steps), wish.sampling, random)
-            steps, said = np.array([index], np.int32), said + 1
+            steps = np.array([index], np.int32)
+            wish.said += 1
             text, is_stopped = stops.take(symbols[index])
             reason = "stop" if is_stopped else "length"
             if text:
                 yield {"text_output": text}
-    yield {
-        "model_name": manifest.name,
-        "model_version": manifest.version,
-        "text_output": "" if reason == "stop" else stops.rest(),
-        "steps": said,
-        "finish_reason": reason,
-        "seed": wish.seed,
-    }
+    rest = "" if reason == "stop" else stops.rest()
+    yield wish.ending() | {"text_output": rest, "finish_reason": reason}
 
 
 def _read(model: ServedModel, body: dict[str, Any], terms: Terms) -> Wish:
@@ -138,7 +144,7 @@ _RESPONSES: Any = {
     415: {"description": "a content type that is not read here"},
     429: {"description": "no room; Retry-After says when to come back"},
     500: {"description": "the engine could not run a step"},
-    504: {"description": "the deadline passed before all was said"},
+    504: {"description": "the deadline passed before all was said; timeout_ms moves it"},
 }
 _ANSWER = {
     "type": "object",

@@ -12,6 +12,7 @@ from service.api.examples import predict_example
 from service.api.openapi_infer import infer_operation
 from service.api.openapi_inspect import inspect_operation
 from service.api.openapi_refusals import document_refusals, inference_refusals
+from service.api.openapi_streams import give_examples
 from service.domain.priority import DEFAULT, HIGHEST, LOWEST
 from service.repository.registry import Registry
 from service.repository.served_model import ServedModel
@@ -52,6 +53,7 @@ def document_hot_routes(app: FastAPI, registry: Registry) -> None:
                 for name, operation in (("infer", infer_operation), ("inspect", inspect_operation)):
                     told = operation(models, inference_refusals(), bool(version))
                     schema["paths"][f"{path}/{name}"] = {"post": told}
+            give_examples(schema["paths"], models)
         return app.openapi_schema or {}
 
     app.openapi = openapi  # type: ignore[method-assign]

@@ -88,7 +88,7 @@ def sequence_array(values: Any, model: ServedModel, field: str) -> Array:
     """A sequence as JSON has it; raises InvalidRequest naming `field`."""
     if isinstance(values, str) and model.symbol_ids:
         return _symbol_ids(values, model.symbol_ids, field)
-    return nested_list_array(values, field)
+    return nested_list_array(values, field, model.signature.step_shape)
 
 
 def _symbol_ids(text: str, ids: dict[str, int], field: str) -> Array:

@@ -115,7 +115,7 @@ def opened(model: ServedModel, hold: Hold, token: str | None, stream_credits: in
         "credits": stream_credits,
         "model": model.manifest.name,
         "version": model.manifest.version,
-        "input": {"datatype": signature.step_datatype, "shape": signature.step_shape},
+        "input": _input(model),
         "output": {
             "datatype": Datatype.FP32,
             "shape": signature.output_shape,
@@ -123,6 +123,12 @@ def opened(model: ServedModel, hold: Hold, token: str | None, stream_credits: in
         },
     }
     return _text(told if token is None else told | {"token": token})
+
+
+def _input(model: ServedModel) -> dict[str, Any]:
+    signature, symbols = model.signature, model.manifest.step.symbols
+    told = {"datatype": signature.step_datatype, "shape": signature.step_shape}
+    return told | {"symbols": symbols} if symbols else told
 
 
 def output(result: InferResult) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from service.domain.signature import Signature
-from service.domain.tensors import Array
+from service.domain.tensors import Array, Shape
 from service.errors import BodyTooLarge, InvalidRequest
 
 _LARGEST = float(np.finfo(np.float32).max)
@@ -41,16 +41,20 @@ def named(sequences: list[Array]) -> list[tuple[str, Array]]:
     return [(f"sequences[{index}]", sequence) for index, sequence in enumerate(sequences)]
 
 
-def nested_list_array(values: Any, field: str) -> Array:
-    """JSON's nested lists as an array; raises InvalidRequest for ragged or non-numeric ones."""
+def nested_list_array(values: Any, field: str, expected: Shape | None = None) -> Array:
+    """JSON's nested lists as an array; raises InvalidRequest for ragged ones, with the steps `expected`."""
     if not isinstance(values, list):
         raise InvalidRequest(f"{field}: expected a list of steps, got {_json_type(values)}")
     try:
         return np.array(values)
     except ValueError:
-        raise InvalidRequest(
-            f"{field}: steps differ in shape: every step must have the same number of values"
-        ) from None
+        due = "the same length and depth of each" if expected is None else extents(expected)
+        raise InvalidRequest(f"{field}: lists side by side differ in shape: expected {due}") from None
+
+
+def extents(step: Shape) -> str:
+    """The shape of a sequence of such steps, in words."""
+    return " x ".join(["steps", *map(str, step)])
 
 
 def _fits_float32(values: Array) -> bool:
@@ -65,7 +69,7 @@ def _fits_float32(values: Array) -> bool:
 def _check_shape(values: Array, signature: Signature, max_steps: int, field: str) -> None:
     if values.shape[1:] == signature.step_shape and 0 < len(values) <= max_steps:
         return
-    expected = " x ".join(["steps", *map(str, signature.step_shape)])
+    expected = extents(signature.step_shape)
     if values.size == 0:
         raise InvalidRequest(f"{field}: is empty: a sequence has at least one step, expected {expected}")
     if values.shape[1:] != signature.step_shape:

@@ -57,7 +57,7 @@ class Flavour:
         elif not isinstance(device, Gpu):
             raise PlanRefused(
                 f"TensorRT {self.version} builds only for the GPU at hand, and there is none: "
-                f"{device.reason}; TensorRT-RTX builds without one: pip install -e '.[gpu-rtx]'"
+                f"{device.reason}; TensorRT-RTX builds without one: pip install -e '.[gpu-rtx]' in the clone"
             )
         elif targets:
             raise PlanRefused(
@@ -135,7 +135,7 @@ def load_flavour(device: Device) -> Flavour:
         except (ImportError, OSError, RuntimeError) as failure:
             failures.append(f"{module}: {failure}")
     raise NoTensorRt(
-        f"no TensorRT can be used here ({'; '.join(failures)}); pip install -e '.[gpu-rtx]', "
+        f"no TensorRT can be used here ({'; '.join(failures)}); pip install -e '.[gpu-rtx]' in the clone, "
         "or '.[gpu]' on a machine with an NVIDIA GPU"
     )
 

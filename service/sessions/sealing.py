@@ -44,7 +44,7 @@ class Seal:
             from cryptography.hazmat.primitives.ciphers.aead import AESGCM
         except ImportError:
             raise InvalidSettings(
-                "CAROUSEL_STATE_KEY: needs the package cryptography: pip install 'carousel-serve[seal]'"
+                "CAROUSEL_STATE_KEY: needs the package cryptography: pip install -e '.[seal]' in the clone"
             ) from None
         if not keys:
             raise InvalidSettings("CAROUSEL_STATE_KEY: expected one key at least")

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+import subprocess
+import sys
 from itertools import product
 from pathlib import Path
 
@@ -115,6 +118,7 @@ FAULTS = [
     ({"future": FUTURE[1:]}, 400, "future: got 2 x 1, expected 3 x 1"),
     ({"future": [[1, 2]] * 3}, 400, "future: got 3 x 2, expected 3 x 1"),
     ({"future": 3}, 400, "future: expected a list of steps"),
+    ({"future": [[1], [1, 2], [1]]}, 400, "future: lists side by side differ in shape: expected steps x 1"),
     ({"future": [[1], [1e300], [1]]}, 400, "future: step 1, value 0 is not a finite float32 number"),
     ({"steps": 1}, 400, "future: got 3 x 1, expected none"),
     ({"session": ""}, 400, "session: expected the id of an open session"),
@@ -148,8 +152,30 @@ async def test_a_step_that_fails_is_told_with_its_status_or_in_an_event():
         refusal = await server.client.post(SUMS, json=asked)
         assert (refusal.status_code, refusal.json()["error"]) == (500, "the device is on fire")
         *pieces, last = told((await server.client.post(f"{SUMS}_stream", json=asked)).text)
-        assert ([piece["step"] for piece in pieces], last) == ([1, 2], {"error": "the device is on fire"})
+        assert [piece["step"] for piece in pieces] == [1, 2]
+        ending = {"model_name": "sums", "model_version": "1", "steps": 2}
+        assert last == {"error": "the device is on fire"} | ending
         assert server.metric("sessions_active", model="sums", version="1") == 0
+
+
+def body_on_the_page() -> dict:
+    """What the page's program pipes into curl."""
+    page = (MODELS.parent / "docs" / "04-streaming.md").read_text()
+    (program,) = re.findall(r"^python3 - <<'END' .*/traffic/forecast .*\n([^`]*)^END$", page, re.MULTILINE)
+    command = [sys.executable, "-c", program]
+    return json.loads(subprocess.run(command, capture_output=True, check=True, timeout=60).stdout)
+
+
+@on_a_loop
+async def test_the_example_on_the_page_is_a_day_of_traffic():
+    body = body_on_the_page()
+    async with serving_bundles(MODELS, models="traffic") as served:
+        answer = await served.http.post("/v2/models/traffic/forecast", json=body)
+        assert answer.status_code == 200, answer.text
+        volumes = np.array(answer.json()["outputs"])[:, 0]
+        assert (answer.json()["unit"], len(volumes)) == ("vehicles/h", 24)
+        assert volumes.min() < 1500
+        assert volumes.max() > 4000
 
 
 async def fed_back_over_predict(http, name, past, future, loop) -> np.ndarray:

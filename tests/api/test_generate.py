@@ -46,6 +46,18 @@ async def test_every_way_to_go_on_with_a_text():
         assert 'carousel_sessions_active{model="moby",version="1"} 0.0' in metrics
 
 
+@on_a_loop
+async def test_a_text_that_breaks_off_says_how_far_it_came_and_how_to_say_it_again():
+    async with serving_bundles(MODELS, models="moby") as served:
+        long = {"text_input": "Call me Ishm", "steps": 65_536, "seed": 7, "timeout_ms": 1000}
+        events = await served.http.post(f"{GENERATE}_stream", json=long)
+        *pieces, last = [
+            json.loads(line.removeprefix("data: ")) for line in events.text.split("\n\n") if line
+        ]
+        assert last.pop("error").startswith("timeout: the deadline passed after ")
+        assert last == {"model_name": "moby", "model_version": "1", "steps": len(pieces), "seed": 7}
+
+
 FAULTS = [
     ({}, "text_input: expected at least one character"),
     ({"text_input": ""}, "text_input: expected at least one character"),

@@ -75,7 +75,7 @@ def lengths(**fields) -> dict:
             sequence(data=[[1, 2], [3, 4], [5, 6], [7, 8]]),
             "sequence.data: is of shape [4, 2], declared [2, 2, 2]",
         ),
-        (sequence(data=[[1, 2], [3, 4, 5], 6, 7, 8]), "sequence.data: steps differ in shape"),
+        (sequence(data=[[1, 2], [3, 4, 5], 6, 7, 8]), "sequence.data: lists side by side differ in shape"),
         (sequence(data=[1, 2, 3, 4, 5, 6, 7, 1e39]), "sequences[1]: step 1, value 1 is not a finite float32"),
         (lengths(data=[0, 2]), "lengths: expected 1 to 2, got 0 to 2"),
         (lengths(data=[-1, 2]), "lengths: expected 1 to 2, got -1 to 2"),

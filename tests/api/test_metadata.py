@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from doors import FINE
-from memory_server import MemoryServer
+from memory_server import SYMBOLS, MemoryServer
 from on_a_loop import on_a_loop
 
 
@@ -72,6 +74,15 @@ async def test_what_is_not_there_is_told_in_the_same_form_everywhere(path, messa
         refusal = await server.client.get(path)
         assert refusal.status_code == 404
         assert refusal.json()["error"].startswith(message)
+
+
+@on_a_loop
+async def test_a_model_s_configuration_has_the_symbols_that_its_texts_are_made_of():
+    async with MemoryServer() as server:
+        config = (await server.client.get("/v2/models/letters/config")).json()
+        assert json.loads(config["parameters"]["symbols"]["string_value"]) == list(SYMBOLS)
+        config = (await server.client.get("/v2/models/sums/config")).json()
+        assert "symbols" not in config["parameters"]
 
 
 @on_a_loop

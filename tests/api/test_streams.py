@@ -10,6 +10,7 @@ from fakes import running_sum
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from live_server import LiveServer, request
+from memory_server import SYMBOLS
 from on_a_loop import on_a_loop
 from stream_client import binary_step, connected, offer, refusal, streaming
 
@@ -129,7 +130,7 @@ async def test_after_an_error_a_step_without_a_number_is_refused_until_one_with_
 @on_a_loop
 async def test_text_is_a_sequence_where_steps_are_symbols_and_its_ids_are_one_in_a_binary_frame():
     async with LiveServer() as server, streaming(server, "letters") as (client, told):
-        assert told["input"] == {"datatype": "INT32", "shape": []}
+        assert told["input"] == {"datatype": "INT32", "shape": [], "symbols": list(SYMBOLS)}
         said = await client.ask("step", sequence="abc")
         async with streaming(server, "letters") as (other, _):
             await other.say_binary(np.arange(3, dtype=np.int32))

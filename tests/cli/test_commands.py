@@ -11,6 +11,7 @@ import pytest
 from tiny_recipe import Slopes
 from typer.testing import CliRunner
 
+from cli.console import out
 from cli.main import app
 from model_export.recipes import catalogue
 from service.repository.golden import read_golden
@@ -98,7 +99,14 @@ def test_export_without_a_checkpoint_says_how_to_get_one(carousel):
 def test_models_lists_what_is_there(carousel, released):
     result = carousel("models")
     assert result.exit_code == 0
-    assert re.search(r"slopes\s+1\s+vanilla\s+forecast\s+2\s+mean error", result.output)
+    assert re.search(r"slopes/1\s+vanilla\s+forecast\s+2\s+mean error", result.output)
+
+
+def test_models_breaks_no_word_where_the_terminal_is_narrow(carousel, released, monkeypatch):
+    whole = carousel("models").output.split()
+    for width in (80, 20):
+        monkeypatch.setattr(out, "_width", width)
+        assert sorted(carousel("models").output.split()) == sorted(whole)
 
 
 def test_models_refuses_a_bundle_that_was_touched(carousel, released):
@@ -162,7 +170,7 @@ def test_predict_reads_a_file_and_prints_a_table(carousel, released, write, suff
     [
         ("line.xyz", "", "expected one of .csv, .npy, .json"),
         ("line.json", "[[1,", "line.json: unexpected end of data"),
-        ("line.json", "[[1, 2], [3]]", "sequence: steps differ in shape"),
+        ("line.json", "[[1, 2], [3]]", "sequence: lists side by side differ in shape: expected steps x 2"),
         ("line.csv", "1,2\n3,oops\n", "could not convert string to float"),
         ("line.csv", "1,2,3\n", "sequence: expected steps x 2, got 1 x 3"),
     ],

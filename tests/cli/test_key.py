@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from typer.testing import CliRunner
 
 from cli.main import app
@@ -11,15 +13,22 @@ from service.admission.limits import Limits
 from service.admission.roles import Role
 
 
-def test_a_key_is_printed_once_with_what_to_add_to_the_file(tmp_path):
-    result = CliRunner().invoke(app, ["key", "alice.b", "--role", "admin"])
-    assert result.exit_code == 0
-    key, _, stanza = result.stdout.partition("\n")
+def test_a_key_is_told_once_and_what_is_printed_may_be_added_to_the_file_as_it_is(tmp_path):
     path = tmp_path / "keys.toml"
-    path.write_text(stanza)
-    (kept,) = keys_from_file(path, Limits())
-    assert (kept.name, kept.role, kept.digest) == ("alice.b", Role.ADMIN, digest_of(key.encode()))
-    assert key not in stanza
+    told = []
+    for name in ("alice.b", "bob"):
+        result = CliRunner().invoke(app, ["key", name, "--role", "admin"])
+        assert result.exit_code == 0
+        told.append(re.search(r"^carousel_\S+$", result.stderr, re.MULTILINE).group())
+        with path.open("a") as file:
+            file.write(result.stdout)
+    kept = keys_from_file(path, Limits())
+    due = [
+        (name, Role.ADMIN, digest_of(key.encode()))
+        for name, key in zip(("alice.b", "bob"), told, strict=True)
+    ]
+    assert [(key.name, key.role, key.digest) for key in kept] == due
+    assert not [key for key in told if key in path.read_text()]
 
 
 def test_a_name_that_cannot_be_one_is_refused():

@@ -27,13 +27,23 @@ def page():
 
 
 @pytest.mark.parametrize(
-    ("origins", "rows", "told"), [('["null"]', 11, "closed: closed"), ("", 0, "no connection, or not let in")]
+    ("origins", "scheme", "rows", "told"),
+    [
+        ("null", "", 11, "heard to its end"),
+        ("null", "http://", 11, "heard to its end"),
+        (
+            "",
+            "ws://",
+            0,
+            "no connection, or not let in: is the server there, is this page's origin, null, in",
+        ),
+    ],
 )
-def test_the_page_shows_the_digit_step_by_step_where_it_may_ask(page, origins, rows, told):
+def test_the_page_shows_the_digit_step_by_step_where_it_may_ask(page, origins, scheme, rows, told):
     settings = {"models": "vowels,digits", "engines": "", "cors_origins": origins}
     with CarouselProcess(ROOT / "models", **settings) as server:
         page.goto(PAGE.as_uri())
-        page.fill("#server", server.address.replace("http", "ws", 1))
+        page.fill("#server", server.address.replace("http://", scheme))
         page.click("#start")
         page.wait_for_function(
             "told => document.getElementById('status').textContent.startsWith(told)",
@@ -43,3 +53,5 @@ def test_the_page_shows_the_digit_step_by_step_where_it_may_ask(page, origins, r
         cells = page.locator("#heard tr td:nth-child(2)").all_inner_texts()
         assert len(cells) == rows
         assert cells[-1:] == ["digit 4"] * bool(rows)
+        counted = page.locator("#heard tr td:nth-child(1)").all_inner_texts()
+        assert counted[:2] == ["1 step", "2 steps"] * bool(rows)

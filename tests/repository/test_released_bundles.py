@@ -36,7 +36,32 @@ async def test_every_released_bundle_answers_its_golden_sequences_and_its_exampl
                     prediction["output"], due, rtol=0, atol=2 * tolerance, err_msg=name
                 )
         for path in ("/predict/{model}", "/v2/models/{model}/infer"):
-            content = paths[path]["post"]["requestBody"]["content"]["application/json"]
-            for name, example in content["examples"].items():
-                answer = await client.post(path.format(model=name), json=example["value"])
+            for name, body in examples_of(paths, path).items():
+                answer = await client.post(path.format(model=name), json=body)
                 assert answer.status_code == 200, (name, answer.text)
+
+
+@pytest.mark.skipif(not FOLDERS, reason="models/ holds no bundle")
+@on_a_loop
+async def test_the_examples_of_streams_run_in_their_order():
+    route = "/v2/models/{model}"
+    async with serving(MODELS) as client:
+        paths = (await client.get("/openapi.json")).json()["paths"]
+        due = {"moby": ("generate", "generate_stream"), "traffic": ("forecast", "forecast_stream")}
+        for name, operations in due.items():
+            for operation in operations:
+                body = examples_of(paths, f"{route}/{operation}")[name]
+                answer = await client.post(f"/v2/models/{name}/{operation}", json=body)
+                assert answer.status_code == 200, (operation, answer.text)
+        steps = examples_of(paths, f"{route}/sessions/{{session}}/steps")
+        assert {"moby", "traffic", "digits"} <= steps.keys()
+        for name, body in steps.items():
+            for opening in examples_of(paths, f"{route}/sessions").values():
+                assert (await client.post(f"/v2/models/{name}/sessions", json=opening)).status_code == 201
+            answer = await client.post(f"/v2/models/{name}/sessions/talk/steps", json=body)
+            assert (answer.status_code, answer.json().get("step")) == (200, 1)
+
+
+def examples_of(paths, path):
+    content = paths[path]["post"]["requestBody"]["content"]["application/json"]
+    return {name: example["value"] for name, example in content["examples"].items()}

@@ -45,6 +45,8 @@ def model_config(model: ServedModel, policy: VersionPolicy, max_rows: int) -> di
 def _parameters(manifest: Manifest) -> Iterator[tuple[str, str]]:
     yield "kind", manifest.kind.value
     yield "task", manifest.task.value
+    if manifest.step.symbols:
+        yield "symbols", orjson.dumps(manifest.step.symbols).decode()
     if manifest.feedback is not None:
         loop = manifest.feedback.loop(manifest.signature)
         future = {"shape": loop.known_shape, "features": known_features(loop, manifest)}
