@@ -57,11 +57,16 @@ class FakeCuda:
         return {name: len(kind) for name, kind in made.items() if len(kind)}
 
     def enqueue(
-        self, stream: Stream, run: Callable[[], None], reads: Iterable[int] = (), writes: Iterable[int] = ()
+        self,
+        stream: Stream,
+        run: Callable[[], None],
+        reads: Iterable[int] = (),
+        writes: Iterable[int] = (),
+        is_current: Callable[[], bool] = lambda: True,
     ) -> None:
         """Queue work, as a kernel launch does, that uses the device's memory at these addresses."""
         blocks = (frozenset(map(self.memory.block, places)) for places in (reads, writes))
-        self.streams.enqueue(stream, Work(run, *blocks))
+        self.streams.enqueue(stream, Work(run, *blocks, is_current))
 
     def is_capturing(self, stream: Stream) -> bool:
         return self.streams.queues[stream].captured is not None
@@ -216,6 +221,7 @@ class FakeCuda:
     def launch(self, graph: Graph, stream: Stream) -> None:
         self._call("launch")
         for work in self._graphs[graph]:
+            self.rules.must(work.is_current(), "a launch of a graph whose context changed since its capture")
             self.streams.enqueue(stream, work)
 
     def destroy_graph(self, graph: Graph) -> None:

@@ -31,6 +31,9 @@ class FakeMemory:
     def used(self) -> int:
         return sum(map(len, self._blocks.values()))
 
+    def sizes(self) -> list[int]:
+        return [len(block) for block in self._blocks.values()]
+
     def allocate(self, size: int) -> int:
         """Device memory, at an address far from any other."""
         self._rules.must(size > 0, "an empty allocation")

@@ -17,11 +17,15 @@ _TICK_S = 1e-3
 
 @dataclass(frozen=True)
 class Work:
-    """Something queued, and where the memory begins that it reads and writes."""
+    """Something queued, and where the memory begins that it reads and writes.
+
+    `is_current` says of captured work whether what it was captured from is still as it was.
+    """
 
     run: Callable[[], None]
     reads: frozenset[int] = frozenset()
     writes: frozenset[int] = frozenset()
+    is_current: Callable[[], bool] = lambda: True
 
 
 @dataclass

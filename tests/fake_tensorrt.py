@@ -79,6 +79,7 @@ class FakeEngine:
         self._trt = trt
         self._plan = plan
         self._tensors = plan.model.tensors
+        self._caches: set[object] = set()
         self.num_io_tensors = len(self._tensors)
         self.num_optimization_profiles = len(plan.profiles)
 
@@ -100,13 +101,19 @@ class FakeEngine:
         return [(getattr(profile.steps, end), getattr(profile.rows, end), *step) for end in ends]
 
     def create_runtime_config(self) -> Any:
-        config = SimpleNamespace(strategy=None)
+        config = SimpleNamespace(strategy=None, cache=None)
         config.set_execution_context_allocation_strategy = lambda strategy: setattr(
             config, "strategy", strategy
         )
+        config.create_runtime_cache = object
+        config.set_runtime_cache = lambda cache: setattr(config, "cache", cache)
         return config
 
     def create_execution_context(self, how: Any) -> FakeContext | None:
         strategy = how.strategy if self._trt.is_rtx else how
         assert strategy is ExecutionContextAllocationStrategy.USER_MANAGED
+        if self._trt.is_rtx:
+            self._caches.add(how.cache)
+            assert len(self._caches) == 1, "an engine's contexts share one cache of kernels"
+            assert None not in self._caches, "a context without a cache of kernels"
         return FakeContext(self._trt.cuda, self._trt.diary, self._plan)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -53,6 +54,12 @@ class FakeContext:
         self._needed: int | None = None
         self._lent = (0, 0)
         self._ran: Shape | None = None
+        # How often it was changed: a graph captured before the last time must not be launched.
+        self._changes = 0
+
+    def __del__(self) -> None:
+        if self._cuda.lost is not None:
+            self._cuda.rules.broken.append("a context was destroyed on a lost device")
 
     def set_optimization_profile_async(self, index: int, stream: Stream) -> bool:
         self._profile = index
@@ -61,6 +68,7 @@ class FakeContext:
 
     def set_input_shape(self, name: str, shape: Shape) -> bool:
         assert self._profile is not None, "a shape before a profile"
+        self._changes += 1
         profile, tensor = self._plan.profiles[self._profile], self._plan.model.tensors[name]
         rows = shape[1] if name == "sequence" else shape[0]
         is_within = rows in profile.rows and (name != "sequence" or shape[0] in profile.steps)
@@ -73,6 +81,7 @@ class FakeContext:
         return True
 
     def set_tensor_address(self, name: str, memory: int) -> bool:
+        self._changes += 1
         self._addresses[name] = memory
         return name in self._plan.model.tensors
 
@@ -83,6 +92,7 @@ class FakeContext:
         return self._needed
 
     def set_device_memory(self, memory: int, size: int) -> None:
+        self._changes += 1
         self._lent = (memory, size)
 
     def execute_async_v3(self, stream: Stream) -> bool:
@@ -111,10 +121,19 @@ class FakeContext:
     def _enqueue(
         self, stream: Stream, shapes: dict[str, Shape], addresses: dict[str, int], lent: tuple[int, int]
     ) -> None:
-        cuda, model = self._cuda, self._plan.model
+        cuda, model, changes = self._cuda, self._plan.model, self._changes
+        # Work does not keep its context alive.
+        here = weakref.ref(self)
+
+        def is_current() -> bool:
+            context = here()
+            return context is not None and context._changes == changes
 
         def run() -> None:
-            feeds = {name: self._read(name, shape, addresses[name]) for name, shape in shapes.items()}
+            context = here()
+            cuda.rules.must(context is not None, "a context was destroyed with work of its own in flight")
+            assert context is not None
+            feeds = {name: context._read(name, shape, addresses[name]) for name, shape in shapes.items()}
             lengths, steps = feeds["lengths"], len(feeds["sequence"])
             cuda.rules.must(1 <= lengths.min() <= lengths.max() <= steps, f"lengths {lengths} of {steps}")
             for name, array in feeds.items():
@@ -126,7 +145,7 @@ class FakeContext:
                 )
 
         writes = [place for name, place in addresses.items() if name not in shapes]
-        cuda.enqueue(stream, run, [addresses[name] for name in shapes], [*writes, lent[0]])
+        cuda.enqueue(stream, run, [addresses[name] for name in shapes], [*writes, lent[0]], is_current)
 
     def _read(self, name: str, shape: Shape, address: int) -> Array:
         dtype = np.dtype(self._plan.model.tensors[name].dtype.value)

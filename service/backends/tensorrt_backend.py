@@ -94,11 +94,11 @@ class TensorRtBackend:
         return BatchResult(answer.output, answer.states, "gpu", answer.compute_s, is_resident=is_resident)
 
     def close(self) -> None:
-        """Free everything on the device, also while batches are in flight."""
+        """Free everything on the device, also while batches are in flight; nothing on one that is lost."""
         loaded, self._loaded = self._loaded, None
         self._update_capability()
-        if loaded:
-            loaded.runner.close()
+        if loaded and not self._lost:
+            loaded.close()
 
     def _update_capability(self) -> None:
         """Where it changes: it is asked for several times a request, and made only here."""
@@ -123,6 +123,8 @@ class TensorRtBackend:
             yield
         except CudaContextLost as failure:
             self._lost = f"the GPU is lost to this process until it is started again: {failure}"
+            if self._loaded:
+                self._loaded.abandon()
             self._update_capability()
             raise EngineBroken(self._lost) from failure
         except (CudaOutOfMemory, TensorRtOutOfMemory) as failure:

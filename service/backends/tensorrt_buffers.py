@@ -160,7 +160,7 @@ class BufferSet:
 
 
 def free_all(frees: Iterable[Callable[[], None]]) -> None:
-    """Call them all, also past failures: on a lost device none of them works, and none of them matters."""
+    """Call them all, also past failures."""
     for free in frees:
         with contextlib.suppress(CudaFailed):
             free()

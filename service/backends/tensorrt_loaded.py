@@ -14,7 +14,7 @@ from service.backends.tensorrt_execution import PlanExecution
 from service.backends.tensorrt_layout import Answer, PlanLayout
 from service.backends.tensorrt_pieces import Piece, cut, longest
 from service.backends.tensorrt_runner import PlanRunner
-from service.backends.tensorrt_runtime import TensorRtFailed, TensorRtRuntime
+from service.backends.tensorrt_runtime import TensorRtFailed, TensorRtRuntime, never_destroy
 from service.domain.batches import Batch
 from service.domain.device_states import DeviceStates
 from service.domain.signature import Signature, StateSpec
@@ -54,14 +54,18 @@ class LoadedPlans:
             raise TensorRtFailed("expected at least one plan, got none")
         self._layout = layouts[0]
         self._is_causal = signature.is_causal
+        self._runtime = runtime
         execution = PlanExecution(cuda, engines, captures)
         self.profiles = execution.profiles
         self.table: DeviceTable | None = None
         self.runner = PlanRunner(cuda, execution, self._layout)
         try:
             self.runner.open()
+        except CudaContextLost:
+            self.abandon()
+            raise
         except CudaFailed:
-            self.runner.close()
+            self.close()
             raise
 
     def keep_states(self, cuda: Cuda, states: Sequence[StateSpec], room: StateRoom) -> None:
@@ -79,6 +83,18 @@ class LoadedPlans:
             _log.warning("states stay on the host", reason=str(failure))
         else:
             self.table = table
+
+    def close(self) -> None:
+        """Free everything on the device, also while batches are in flight."""
+        try:
+            self.runner.close()
+        except CudaContextLost:
+            self.abandon()
+
+    def abandon(self) -> None:
+        """Leave everything as it is, for good."""
+        # On a lost device TensorRT's destructors throw where nothing can catch, and end the process.
+        never_destroy(self)
 
     @property
     def max_steps(self) -> int | None:

@@ -110,9 +110,9 @@ class PlanRunner:
             self.release(buffers)
 
     def close(self) -> None:
-        """Free everything: first what may be running, then what it runs on."""
+        """Free what may be running, then what it runs on; raises CudaContextLost before anything is freed."""
+        self._settle()
         streams, self._streams = self._streams, []
-        free_all(partial(self._cuda.synchronize, stream) for stream in streams)
         self._execution.close()
         if self._table is not None:
             self._table.close()

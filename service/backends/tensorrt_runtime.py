@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,14 @@ from service.plans.flavour import Flavour
 from service.plans.profiles import Profile, Profiles, Range
 
 _DTYPES = {"FLOAT": np.float32, "HALF": np.float16, "INT32": np.int32, "INT64": np.int64}
-_OUT_OF_MEMORY = ("out of memory", "outofmemory", "memoryallocation", "failed_allocation")
+_OUT_OF_MEMORY = (
+    "out of memory",
+    "out_of_memory",
+    "outofmemory",
+    "memoryallocation",
+    "failed_allocation",
+    "could not be allocated",
+)
 
 
 class TensorRtFailed(Exception):
@@ -24,6 +32,12 @@ class TensorRtFailed(Exception):
 
 class TensorRtOutOfMemory(TensorRtFailed):
     """TensorRT found no room on the device."""
+
+
+def never_destroy(objects: object) -> None:
+    """Keep them, and all that they refer to, for as long as there is a process."""
+    # A reference that nobody gives back: any other is dropped when the interpreter ends.
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(objects))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +85,7 @@ class PlanEngine:
         self._flavour = flavour
         self._engine = engine
         self._failure = failure
+        self._kernel_cache = flavour.create_kernel_cache(engine)
 
     def tensors(self) -> dict[str, PlanTensor]:
         names = [self._engine.get_tensor_name(index) for index in range(self._engine.num_io_tensors)]
@@ -82,7 +97,7 @@ class PlanEngine:
 
     def create_context(self, profile: int, stream: Stream, is_captured: bool) -> PlanContext:
         """A context on `profile`, for CUDA graphs or not; `stream` is the one it will run on."""
-        context = self._flavour.create_context(self._engine, is_captured)
+        context = self._flavour.create_context(self._engine, self._kernel_cache, is_captured)
         if context is None:
             raise self._failure("no execution context")
         if not context.set_optimization_profile_async(profile, stream):

@@ -16,6 +16,7 @@ from service.backends.tensorrt_pieces import padded_rows
 from service.backends.tensorrt_runtime import TensorRtRuntime
 from service.domain.batches import Batch
 from service.domain.signature import Signature
+from service.errors import EngineOutOfMemory
 from service.plans.driver import Device, Gpu
 from service.plans.flavour import Flavour
 from service.plans.profiles import Profile
@@ -30,15 +31,16 @@ _RUNS = 20
 def warm_up(backend: TensorRtBackend, signature: Signature) -> None:
     """Run every shape that is captured, so that no caller waits for its kernels, its graphs or its memory.
 
-    On profiles with dynamic time, whose shapes are too many, the longest sequence alone. Raises EngineFailed.
+    On profiles with dynamic time, whose shapes are too many, the longest sequence alone and the largest batch
+    that the device has room for. Raises EngineFailed.
     """
-    # The largest first: memory that grows forgets the graphs that know it.
-    sizes = {size for profile in backend.profiles for size in _sizes(profile)}
-    for steps, rows in sorted(sizes, key=lambda size: size[0] * size[1], reverse=True):
-        batch = _blank_batch(signature, steps, rows)
-        pending = [backend.start(batch) for _ in range(backend.capability.in_flight)]
-        for one in pending:
-            backend.finish(one)
+    for profile in backend.profiles:
+        if not profile.is_fixed:
+            _make_room(backend, signature, profile)
+    sizes = sorted({size for profile in backend.profiles for size in _sizes(profile)})
+    # Twice: memory that grew has forgotten the graphs that knew it.
+    for steps, rows in (*reversed(sizes), *sizes):
+        _run_together(backend, _blank_batch(signature, steps, rows))
 
 
 def seconds_of(plan: bytes, artifact: Artifact, cuda: Cuda, runtime: TensorRtRuntime) -> float:
@@ -59,6 +61,30 @@ def measure_on(device: Device, flavour: Flavour, artifact: Artifact) -> Measure 
     if not isinstance(device, Gpu):
         return None
     return lambda plan: seconds_of(plan, artifact, CudaPython(), TensorRtRuntime(flavour))
+
+
+def _make_room(backend: TensorRtBackend, signature: Signature, profile: Profile) -> None:
+    """Let memory grow before anything is captured, so that no batch of this profile forgets the graphs."""
+    rows = profile.rows.most
+    while rows > profile.rows.least:
+        try:
+            _run_together(backend, _blank_batch(signature, profile.steps.most, rows))
+        except EngineOutOfMemory:
+            # Batches that large will be halved when they come.
+            rows //= 2
+        else:
+            return
+
+
+def _run_together(backend: TensorRtBackend, batch: Batch) -> None:
+    """As many at once as may be in flight: each has memory of its own."""
+    pending = []
+    try:
+        for _ in range(backend.capability.in_flight):
+            pending.append(backend.start(batch))  # noqa: PERF401 - those before a failure are finished too
+    finally:
+        for one in pending:
+            backend.finish(one)
 
 
 def _sizes(profile: Profile) -> Iterator[tuple[int, int]]:

@@ -96,7 +96,8 @@ def _compile(
         builder = flavour.trt.Builder(flavour.logger)
         network = flavour.create_network(builder)
         write_network(flavour.trt, network, flavour.logger, graph)
-        config = flavour.create_config(builder, request.memory_bytes, request.targets)
+        is_captured = all(profile.is_fixed for profile in request.profiles)
+        config = flavour.create_config(builder, request.memory_bytes, request.targets, is_captured)
         config.progress_monitor = monitor
         for profile in request.profiles:
             _add_profile(builder, config, network, profile, signature)

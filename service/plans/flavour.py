@@ -72,12 +72,24 @@ class Flavour:
             raise PlanRefused("TensorRT creates no network: it refuses the flag STRONGLY_TYPED")
         return network
 
-    def create_config(self, builder: Any, memory_bytes: int, targets: Sequence[str]) -> Any:
-        """How to build: at most `memory_bytes` of scratch memory, no TF32, for `targets` if any."""
+    def create_config(
+        self, builder: Any, memory_bytes: int, targets: Sequence[str], is_captured: bool
+    ) -> Any:
+        """How to build: at most `memory_bytes` of scratch memory, no TF32, for `targets` if any.
+
+        What `is_captured` as a CUDA graph may take no memory of its own while it runs.
+        """
         config = builder.create_builder_config()
         config.set_memory_pool_limit(self.trt.MemoryPoolType.WORKSPACE, memory_bytes)
         # fp32 promises 1e-5, and TF32 keeps ten bits of the mantissa.
         config.clear_flag(self.trt.BuilderFlag.TF32)
+        if self.is_rtx and is_captured:
+            config.set_flag(self.trt.BuilderFlag.REQUIRE_USER_ALLOCATION)
+        features = self.trt.PreviewFeature
+        # JetPack's TensorRT may be older than 10.10.
+        if not self.is_rtx and hasattr(features, "RUNTIME_ACTIVATION_RESIZE_10_10"):
+            # Or else one row needs the activations of the profile's largest batch.
+            config.set_preview_feature(features.RUNTIME_ACTIVATION_RESIZE_10_10, True)
         if targets:
             config.num_compute_capabilities = len(targets)
             for index, target in enumerate(sorted(targets)):
@@ -85,7 +97,14 @@ class Flavour:
                     raise PlanRefused(f"target: TensorRT-RTX {self.version} does not build for {target} here")
         return config
 
-    def create_context(self, engine: Any, is_captured: bool) -> Any:
+    def create_kernel_cache(self, engine: Any) -> Any:
+        """Where RTX keeps the kernels that it compiles for an engine; None elsewhere."""
+        if not self.is_rtx:
+            return None
+        config = engine.create_runtime_config()
+        return config.create_runtime_cache()
+
+    def create_context(self, engine: Any, kernel_cache: Any, is_captured: bool) -> Any:
         """An execution context whose device memory the caller provides; None where there is no room.
 
         RTX compiles kernels for the shapes it meets, behind a stopgap that a CUDA graph would hold on to
@@ -97,6 +116,7 @@ class Flavour:
         kernels = self.trt.DynamicShapesKernelSpecializationStrategy
         config = engine.create_runtime_config()
         config.set_execution_context_allocation_strategy(user_managed)
+        config.set_runtime_cache(kernel_cache)
         config.cuda_graph_strategy = self.trt.CudaGraphStrategy.DISABLED
         config.dynamic_shapes_kernel_specialization_strategy = kernels.EAGER if is_captured else kernels.LAZY
         return engine.create_execution_context(config)

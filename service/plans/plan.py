@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from service.plans.profiles import Profile, parse_profile
 
 # Raise it with every change to what is built from a graph: plans of another revision are passed over.
-BUILDER_REVISION = 1
+BUILDER_REVISION = 2
 
 
 class Precision(StrEnum):

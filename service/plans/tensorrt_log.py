@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import deque
 from collections.abc import Iterator
@@ -41,7 +42,11 @@ class TensorRtLog:
 
     def last_errors(self) -> str:
         """What went wrong since this was last asked: for a call that only says that it failed."""
-        errors = [self._errors.popleft() for _ in range(len(self._errors))]
+        errors: list[str] = []
+        # Not by the number there is: other threads write and ask meanwhile.
+        with contextlib.suppress(IndexError):
+            while len(errors) < _MOST_ERRORS:
+                errors.append(self._errors.popleft())
         return "; ".join(errors)
 
     @contextmanager

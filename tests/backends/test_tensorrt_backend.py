@@ -119,11 +119,12 @@ def test_too_many_rows_run_in_groups():
     assert device.cuda.calls["launch"] == 2
 
 
-def test_a_context_is_made_for_each_profile_that_is_used_and_only_once():
+def test_a_context_is_made_once_for_each_number_of_rows_that_is_captured_and_for_each_other_profile():
     device = Device().loaded()
-    for steps in (1, 20, 1, 20):
-        device.backend.run(device.batch([steps]))
-    assert device.trt.diary.contexts == ["1:1-2-8", "1-16-32:1-4-8"]
+    for rows in (1, 3, 1, 3):
+        for steps in (1, 20):
+            device.backend.run(device.batch([steps] * rows))
+    assert device.trt.diary.contexts == ["1:1-2-8", "1-16-32:1-4-8", "1:1-2-8"]
 
 
 def test_the_device_s_own_time_is_counted():

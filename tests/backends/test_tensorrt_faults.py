@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import functools
+import gc
+import re
+import subprocess
+import sys
 
 import pytest
 from drawn import is_thorough
@@ -105,7 +109,55 @@ def test_a_lost_device_is_told_at_once_and_by_every_later_batch():
         scenario.play()
         assert scenario.failures, (number, name)
         assert all(isinstance(failure, EngineBroken) for failure in scenario.failures), (number, name)
+        before = device.cuda.calls.copy()
         device.backend.close()
+        assert device.cuda.calls == before, (number, name)
+
+
+def test_nothing_of_tensorrt_is_destroyed_on_a_lost_device():
+    rules = {}
+    for number, name in enumerate(calls_of_the_scenario(), start=1):
+        device = Device()
+        device.cuda.fails_at = {number: CudaContextLost("cudaErrorIllegalAddress")}
+        Scenario(device).play()
+        device.backend.close()
+        rules[number, name] = device.cuda.rules
+        del device
+    gc.collect()
+    assert {where: found.broken for where, found in rules.items() if found.broken} == {}
+
+
+def test_a_device_that_another_model_lost_is_left_alone_too():
+    device = Device().loaded()
+    device.backend.run(device.batch([3]))
+    rules, calls = device.cuda.rules, device.cuda.calls
+    device.cuda.lost = CudaContextLost("cudaErrorIllegalAddress")
+    before = calls.copy()
+    device.backend.close()
+    del device
+    gc.collect()
+    assert rules.broken == []
+    assert (calls - before).keys() == {"synchronize"}
+
+
+def test_what_is_never_to_be_destroyed_outlives_the_interpreter():
+    program = """
+from service.backends.tensorrt_runtime import never_destroy
+
+class Context:
+    def __del__(self):
+        print("destroyed", flush=True)
+
+class Loaded:
+    def __init__(self):
+        self.context, self.itself = Context(), self
+
+loaded = Loaded()
+never_destroy(loaded)
+Loaded()
+"""
+    ended = subprocess.run([sys.executable, "-c", program], check=True, stdout=subprocess.PIPE, text=True)
+    assert ended.stdout == "destroyed\n"
 
 
 def test_a_call_that_fails_while_freeing_does_not_keep_the_rest_from_being_freed():
@@ -129,12 +181,18 @@ def test_out_of_memory_is_told_as_such_and_fewer_rows_may_fit():
 
 
 @pytest.mark.parametrize(
-    "words", ["CUDA error: out of memory", "Error Code 2: OutOfMemory (Requested size was 8 bytes)"]
+    "words",
+    [
+        "CUDA error: out of memory",
+        "Error Code 2: OutOfMemory (Requested size was 8 bytes)",
+        "cuMemAlloc failed with CUDA_ERROR_OUT_OF_MEMORY",
+        "Requested amount of GPU memory (8 bytes) could not be allocated",
+    ],
 )
 def test_tensorrt_s_own_lack_of_memory_is_told_as_such(words):
     device = Device().loaded()
     device.trt.diary.refusals = [words]
-    with pytest.raises(EngineOutOfMemory, match=r"the run was refused: .*(out of memory|OutOfMemory)"):
+    with pytest.raises(EngineOutOfMemory, match=re.escape(f"the run was refused: {words}")):
         device.backend.run(device.batch([3]))
     device.check(device.backend.run(device.batch([3])), device.batch([3]))
 

@@ -6,6 +6,7 @@ import pytest
 import structlog
 from drawn import examples
 from fake_gpu import Device
+from fake_tensorrt_context import FakeContext
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -41,6 +42,42 @@ def test_batches_in_flight_together_have_graphs_of_their_own():
         for pending, batch in [(device.backend.start(batch), batch) for batch in batches]:
             device.check(device.backend.finish(pending), batch)
     assert runs(device) == [False, True, False, True]
+
+
+@pytest.mark.parametrize("is_rtx", [False, True])
+def test_plain_runs_of_other_numbers_of_rows_leave_a_graph_as_it_was_captured(is_rtx):
+    device = Device(is_rtx=is_rtx).loaded()
+    for seed in range(3):
+        for rows in (8, 1, 4, 2):
+            batches = [device.batch([4] * rows, seed), device.batch([4, 3], seed)]
+            for pending, batch in [(device.backend.start(batch), batch) for batch in batches]:
+                device.check(device.backend.finish(pending), batch)
+    assert device.cuda.calls["begin_capture"] == 5
+
+
+def test_after_a_failed_capture_the_graphs_that_are_there_go_on():
+    device = Device().loaded()
+    for seed in range(2):
+        device.check(device.backend.run(device.batch([4] * 8, seed)), device.batch([4] * 8, seed))
+    device.cuda.refuses = {"end_capture": CudaFailed("no room for a graph")}
+    for seed in range(3):
+        for rows in (2, 8, 4):
+            batch = device.batch([4] * rows, seed)
+            device.check(device.backend.run(batch), batch)
+    assert runs(device) == [False, True, False, True, False, False, False, False, False]
+    assert device.cuda.calls["launch"] == 4
+    device.backend.close()
+    assert device.cuda.alive() == {}
+
+
+@pytest.mark.parametrize(("room", "due"), [(1 << 20, 2 * 64 * 64 * 64), (1 << 19, 64 * 65 * 64)])
+def test_memory_for_activations_grows_twofold_or_where_there_is_no_room_as_needed(room, due):
+    device = Device(("1-16-64:1-4-128", "1-16-64:1-4-64")).loaded()
+    device.cuda.room = room
+    for rows in (64, 65):
+        batch = device.batch([64] * rows)
+        device.check(device.backend.run(batch), batch)
+    assert max(device.cuda.memory.sizes()) == due
 
 
 def test_with_dynamic_time_nothing_is_captured():
@@ -100,6 +137,26 @@ def test_a_failed_capture_costs_no_batch(call, failure):
 def test_a_run_refused_in_the_middle_of_a_capture_leaves_a_stream_that_works():
     device = Device().loaded()
     device.trt.diary.refuses_captured = "not now"
+    for seed in range(3):
+        batch = device.batch([3], seed)
+        device.check(device.backend.run(batch), batch)
+    device.backend.close()
+    assert device.cuda.alive() == {}
+
+
+def test_an_interruption_in_the_middle_of_a_capture_leaves_a_stream_that_works(monkeypatch):
+    device = Device().loaded()
+    enqueue = FakeContext.execute_async_v3
+
+    def interrupted(context, stream):
+        if device.cuda.is_capturing(stream):
+            raise KeyboardInterrupt
+        return enqueue(context, stream)
+
+    monkeypatch.setattr(FakeContext, "execute_async_v3", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        device.backend.run(device.batch([3]))
+    monkeypatch.undo()
     for seed in range(3):
         batch = device.batch([3], seed)
         device.check(device.backend.run(batch), batch)

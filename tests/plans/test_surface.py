@@ -45,8 +45,11 @@ ONLY_IN_RTX = {
     "EngineInvalidityDiagnostics",
     "EngineValidity",
     "EngineValidity.INVALID",
+    "BuilderFlag.REQUIRE_USER_ALLOCATION",
+    "IBuilderConfig|IRuntimeConfig.create_runtime_cache",
     "IBuilderConfig|IRuntimeConfig.cuda_graph_strategy",
     "IBuilderConfig|IRuntimeConfig.dynamic_shapes_kernel_specialization_strategy",
+    "IBuilderConfig|IRuntimeConfig.set_runtime_cache",
     "Runtime.engine_header_size",
     "Runtime.get_engine_validity",
 }
