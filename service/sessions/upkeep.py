@@ -44,14 +44,14 @@ class Upkeep:
         self._flush_s = min(save_s / 2, _LONGEST_FLUSH_S) if save_s else _LONGEST_FLUSH_S
         self.keeping = Keeping(Writer(store, metrics), turns, is_ahead=save_s == 0)
         self.claiming = Claiming(store, owner, self.keeping, turns, longest_wait_s)
-        self._is_ending = False
+        self._is_ending = self._is_stopped = False
         self._loops: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Do now and again what `beat` and `flush` do."""
         self._loops = [
-            asyncio.create_task(_again_and_again(self.beat, _BEAT_S)),
-            asyncio.create_task(_again_and_again(self.keeping.flush, self._flush_s)),
+            asyncio.create_task(self._again_and_again(self.beat, _BEAT_S)),
+            asyncio.create_task(self._again_and_again(self.keeping.flush, self._flush_s)),
         ]
 
     def end(self) -> None:
@@ -59,6 +59,8 @@ class Upkeep:
         self._is_ending = True
 
     async def stop(self) -> None:
+        # A store's client may swallow the cancellation: then the loop ends when it has returned.
+        self._is_stopped = True
         for loop in self._loops:
             loop.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
@@ -89,12 +91,11 @@ class Upkeep:
             # The other asks again.
             _logger.warning("session not given up", reason=failure.message)
 
-
-async def _again_and_again(work: Callable[[], Awaitable[None]], pause_s: float) -> None:
-    while True:
-        try:
-            await work()
-        except Exception:
-            # The next time may go well, and without it sessions would be lost later.
-            _logger.exception("upkeep of sessions failed")
-        await asyncio.sleep(pause_s)
+    async def _again_and_again(self, work: Callable[[], Awaitable[None]], pause_s: float) -> None:
+        while not self._is_stopped:
+            try:
+                await work()
+            except Exception:
+                # The next time may go well, and without it sessions would be lost later.
+                _logger.exception("upkeep of sessions failed")
+            await asyncio.sleep(pause_s)

@@ -129,3 +129,31 @@ async def test_a_store_that_fails_holds_nobody_up_and_is_counted(is_silent):
     with pytest.raises(StoreUnavailable):
         await persistence.resume(bench.sessions, "c")
     assert failures("resume") == 1
+
+
+class Deaf(MemoryStore):
+    """Swallows the first cancellation of a beat, as the clients of stores may in the middle of a read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_beating = asyncio.Event()
+        self.has_swallowed = False
+
+    async def beat(self, owner, lease_s):
+        self.is_beating.set()
+        if not self.has_swallowed:
+            try:
+                await asyncio.get_running_loop().create_future()
+            except asyncio.CancelledError:
+                self.has_swallowed = True
+        return await super().beat(owner, lease_s)
+
+
+@on_a_loop
+async def test_a_store_that_swallows_the_end_keeps_no_server_from_ending():
+    store = Deaf()
+    persistence = Persistence(store, SaveMetrics(Metrics(CollectorRegistry())), save_s=0)
+    persistence.upkeep.start()
+    await store.is_beating.wait()
+    await asyncio.wait_for(persistence.close(), 5)
+    assert store.has_swallowed
