@@ -233,6 +233,7 @@ async def test_what_is_no_websocket_closes_its_connection_and_frees_what_it_held
         opcode, content = await server_frame(connection)
         assert opcode == Opcode.CLOSE
         assert content[:2] == (b"" if code is None else struct.pack("!H", code))
+        await connection.leave()
         await server.all_left()
         await server.until(lambda: server.memory.metric("sessions_active", model="sums", version="1") == 0)
         assert server.memory.metric("streams_open") == 0
