@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from service.batching.cost_model import ROW_TICK_S, CostModel
 
 _USUAL_S = 0.005
-# So much of a tick's time, or a piece's, may go into what it costs beside its steps: one part in so many.
+# So much of a tick's time may go into what it costs beside its steps: one part in so many.
 _PARTS = 20
 
 
@@ -45,12 +45,3 @@ def chunk_length(remaining: Iterable[int], cost: CostModel, most_s: float, *, is
     if longest * per_step_s <= most_s:
         return longest
     return max(1, int((most_s - cost.call_s) / per_step_s))
-
-
-def piece_length(rows: int, cost: CostModel) -> int:
-    """Steps between two breaks of so many rows: as few as pay for a call.
-
-    Whoever comes waits for a piece, so that it is short; it costs no way over the event loop.
-    """
-    per_step_s = cost.step_s + cost.row_step_s * rows
-    return max(1, int(_PARTS * cost.call_s / per_step_s)) if per_step_s else 1 << 30

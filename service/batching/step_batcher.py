@@ -15,7 +15,7 @@ from functools import partial
 from service.backends.engine_thread import Engine, Outcome
 from service.batching.before import Before
 from service.batching.boarding_queue import BoardingQueue
-from service.batching.chunk_length import chunk_length, longest_tick_s, piece_length
+from service.batching.chunk_length import chunk_length, longest_tick_s
 from service.batching.cost_model import EngineCosts
 from service.batching.lookout import Lookout
 from service.batching.partition import BatchLimits
@@ -163,8 +163,7 @@ class StepBatcher:
         whole = min(*left, most)
         if is_awaited or whole <= chunk or self.slots.resident or not self._engine.capability.can_break:
             return min(chunk, most), None
-        every = min(chunk, piece_length(len(rides), cost))
-        return whole, Breaks(every, partial(self._is_break_wanted, rides), self._signature.has_step_outputs)
+        return whole, Breaks(chunk, partial(self._is_break_wanted, rides), self._signature.has_step_outputs)
 
     def _is_break_wanted(self, rides: list[Ride]) -> bool:
         """Asked on the engine's thread, which may see what was true a moment ago."""

@@ -118,8 +118,8 @@ async def test_what_a_long_tick_has_run_is_before_nobody():
     for _ in range(3):
         bench.hand.step()
     (short,) = bench.submit(1)
-    # Pieces of 20 steps, which is 20 times the price of a call.
-    assert short.foretold_s == pytest.approx(2e-3 + 0.341)
+    # Pieces of 99 steps, which is what a tick holds.
+    assert short.foretold_s == pytest.approx(2e-3 + 0.104)
 
 
 @on_a_loop
