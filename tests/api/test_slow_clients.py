@@ -192,7 +192,7 @@ async def test_who_reads_its_answer_slowly_is_not_disconnected():
         head = b"POST /predict/running HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(body)
         await connection.send(head, body)
         # Megabytes of answer, of which a few thousand bytes are read in a while of the timeout.
-        for _ in range(40):
+        for _ in range(24):
             assert await connection._reader.read(2048), "cut off"
             await asyncio.sleep(SHORT / 4)
         assert server.memory.metric("rejected_total", reason="client_gone") == 0

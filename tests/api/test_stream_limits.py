@@ -109,7 +109,7 @@ async def test_who_reads_slowly_is_not_taken_for_one_who_does_not_read():
         await server_frame(connection)
         await connection.send(frame(binary_step(np.ones((count, 2), np.float32)), Opcode.BINARY))
         # Eight megabytes of answer, of which a few thousand bytes are read in a while of the timeout.
-        for _ in range(40):
+        for _ in range(20):
             assert await connection._reader.read(2048), "cut off"
             await asyncio.sleep(0.05)
         assert server.memory.metric("streams_open") == 1

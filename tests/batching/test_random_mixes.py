@@ -160,7 +160,7 @@ def test_every_accepted_ticket_is_answered_exactly_once_and_exactly_right(
     names,
     st.sampled_from([0.00011, 0.00015, 0.0003]),
 )
-@examples(500)
+@examples(250)
 def test_so_it_is_where_ticks_have_breaks(script, readout, limit, bad, nan, tick_s):
     async def scenario():
         mix = Mix(StepBatcher, readout, limit, bad, nan - bad)
