@@ -66,7 +66,9 @@ class StreamConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._timers.note_sign_of_life()
-        if not self._is_lingering:
+        if self._is_lingering:
+            self._timers.await_quiet()
+        else:
             self._take(self._held + data)
 
     def eof_received(self) -> None:
@@ -177,13 +179,15 @@ class StreamConnection(asyncio.Protocol):
             self._timers.await_farewell()
 
     def _linger(self) -> None:
-        """Read what comes, and forget it, until the client ends the connection or his time is over."""
+        """Read what comes, and forget it, until nothing more does or the client's time is over.
+
+        Closed with something unread, a connection is reset, and the client may never see what it was told.
+        """
         if self._is_lingering or self._transport.is_closing():
             return
         self._is_lingering, self._held = True, b""
         self._flush()
-        if self._transport.can_write_eof():
-            self._transport.write_eof()
+        self._timers.await_quiet()
         self._timers.await_farewell()
         self._read_if_wanted()
 

@@ -12,6 +12,8 @@ SILENT = "silent"
 UNREAD = "unread"
 # What a client has to answer a farewell with its own.
 _FAREWELL_S = 5.0
+# Nothing more is on its way after so long.
+_QUIET_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class StreamTimers:
         self._next_ping: asyncio.TimerHandle | None = None
         self._write_limit: asyncio.TimerHandle | None = None
         self._farewell: asyncio.TimerHandle | None = None
+        self._quiet: asyncio.TimerHandle | None = None
 
     def begin_pings(self) -> None:
         self._next_ping = self._loop.call_later(self._ping_s, self._ping_or_cut)
@@ -64,8 +67,14 @@ class StreamTimers:
         if self._farewell is None:
             self._farewell = self._loop.call_later(_FAREWELL_S, self._transport.abort)
 
+    def await_quiet(self) -> None:
+        """Once more, where something has come."""
+        if self._quiet is not None:
+            self._quiet.cancel()
+        self._quiet = self._loop.call_later(_QUIET_S, self._transport.close)
+
     def stop(self) -> None:
-        for timer in (self._next_ping, self._write_limit, self._farewell):
+        for timer in (self._next_ping, self._write_limit, self._farewell, self._quiet):
             if timer is not None:
                 timer.cancel()
 
