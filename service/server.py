@@ -115,16 +115,23 @@ class _Server(uvicorn.Server):
         if not self._carousel.is_ready:
             self.should_exit = True
             return
+        # Not here: what the signal interrupts may hold the log's lock, and would never let go of it.
+        asyncio.get_running_loop().call_soon_threadsafe(self._drain, sig)
+
+    def _drain(self, sig: int) -> None:
+        if not self._carousel.is_ready:
+            self.should_exit = True
+            return
         _logger.info("draining", signal=signal.Signals(sig).name)
         self._carousel.drain()
-        loop = asyncio.get_running_loop()
         # A load may take as long as a plan does to build, and whoever waits for it would hold up the end.
-        loop.call_soon_threadsafe(self._carousel.lifecycle.stop_loading)
-        loop.call_soon_threadsafe(self._http.begin)
+        self._carousel.lifecycle.stop_loading()
+        self._http.begin()
         if self._grpc is not None:
-            loop.call_soon_threadsafe(self._grpc.drain)
+            self._grpc.drain()
         # A balancer needs a moment to see that this server is not ready before connections are refused.
-        loop.call_soon_threadsafe(loop.call_later, self._carousel.settings.drain_delay_s, self._leave)
+        delay_s = self._carousel.settings.drain_delay_s
+        asyncio.get_running_loop().call_later(delay_s, self._leave)
 
     def _leave(self) -> None:
         self.should_exit = True
