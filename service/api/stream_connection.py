@@ -24,8 +24,8 @@ _logger = structlog.get_logger()
 
 
 class StreamConnection(asyncio.Protocol):
-    """Reads until it holds what it may not look at yet: what the application has not taken its turn for, or
-    comes from a client that does not read its answers.
+    """Reads until it holds what it may not look at yet: the application has not taken the message before it,
+    or the client does not read its answers.
 
     So what waits here is bounded: the frames of one slice, and the bytes of two reads. Who sends a message
     and waits for the answer is never stopped, which would cost him two calls of the kernel each time.
