@@ -42,8 +42,11 @@ class BoardingQueue:
 
     def take(self, rides: list[Ride]) -> None:
         """Take some of the first out, whose turn it is."""
-        self._streams.take(rides)
-        self._finite.take(rides)
+        streams = [ride for ride in rides if ride.place.is_stream]
+        if streams:
+            self._streams.take(streams)
+        if len(streams) < len(rides):
+            self._finite.take([ride for ride in rides if not ride.place.is_stream])
 
     def waiting(self) -> Iterator[Ticket]:
         """Who waits, in no order."""

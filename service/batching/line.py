@@ -47,9 +47,11 @@ class Line:
         return self._first
 
     def take(self, rides: list[Ride]) -> None:
-        """Take some of the first out, whose turn it is."""
+        """Take some of the first out, whose turn it is; all of them are in this line."""
         taken = set(map(id, rides))
-        self._leave_only([ride for ride in self._first if id(ride) not in taken])
+        self._first = [ride for ride in self._first if id(ride) not in taken]
+        for ride in rides:
+            self._work.remove(ride.ticket)
 
     def keep(self, is_kept: Callable[[Ride], bool]) -> None:
         """Have only those wait of whom this is true."""

@@ -100,17 +100,17 @@ class StateSlots:
     def commit(self, slots: Sequence[Slot], rows: Sequence[int], states: Sequence[Array]) -> None:
         """Store `states[…][row]` in each slot that is still the same tenant's."""
         generations = self._generations
-        current = [
-            (slot.row, row)
-            for slot, row in zip(slots, rows, strict=True)
-            if slot.row and generations[slot.row] == slot.generation
-        ]
-        if not current:
+        places, taken = [], []
+        for (place, generation), row in zip(slots, rows, strict=True):
+            if place and generations[place] == generation:
+                places.append(place)
+                taken.append(row)
+        if not places:
             return
-        places, taken = np.array(current, np.intp).T
         self._forget(places)
+        into, out_of = np.array(places, np.intp), np.array(taken, np.intp)
         for table, state in zip(self._tables, states, strict=True):
-            table[places] = state.take(taken, axis=0)
+            table[into] = state.take(out_of, axis=0)
 
     def write(self, slot: Slot, states: Sequence[Array]) -> None:
         """Store one row of every state, if the slot is still the same tenant's."""

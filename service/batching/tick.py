@@ -65,17 +65,17 @@ class TickBuffer:
         if len(rides) == 1:
             ride = rides[0]
             return ride.ticket.sequence[ride.done : ride.done + steps[0], np.newaxis]
-        padded_steps = max(steps)
+        least_steps, padded_steps = min(steps), max(steps)
         sequence = self._view(padded_steps, len(rides))
-        if self._signature.step_shape and min(steps) == padded_steps:
+        if self._signature.step_shape and least_steps == padded_steps:
             # Nothing to pad, as in most ticks of a large model: one call, not one for each row.
             parts = [ride.ticket.sequence[ride.done : ride.done + padded_steps] for ride in rides]
             np.concatenate(parts, axis=1, out=sequence.reshape(padded_steps, -1, *sequence.shape[3:]))
             return sequence
+        # The padding of all rows lies behind this: one call, not two more for each row.
+        sequence[least_steps:] = 0
         for row, (ride, count) in enumerate(zip(rides, steps, strict=True)):
             sequence[:count, row] = ride.ticket.sequence[ride.done : ride.done + count]
-            if count < padded_steps:
-                sequence[count:, row] = 0
         return sequence
 
     def _view(self, padded_steps: int, rows: int) -> Array:
