@@ -40,7 +40,11 @@ class Connection:
         self.writer = writer
 
     async def send(self, *parts: bytes) -> None:
+        """Raises ConnectionError where the server has closed the connection."""
         for part in parts:
+            if self.writer.is_closing():
+                # To write would be a RuntimeError, of uvloop's.
+                raise ConnectionResetError("closed by the server")
             self.writer.write(part)
             await self.writer.drain()
 
