@@ -143,11 +143,16 @@ def padding(
     from load_tests.padding.report import print_padding
     from load_tests.padding.two_layer_bundle import FEATURES
     from load_tests.untrained_bundle import LstmSize, write_untrained_bundle
+    from service.repository.scanner import read_bundle
 
     machine = this_machine()
     with tempfile.TemporaryDirectory() as scratch:
         size = LstmSize(hidden, layers, FEATURES)
         folder = bundle or write_untrained_bundle(Path(scratch), f"{layers}x{hidden}", size)
+        if not read_bundle(folder).manifest.signature.is_causal:
+            raise typer.BadParameter(
+                "expected a causal model: no other's sequences can be cut", param_hint="--bundle"
+            )
         results = uvloop.run(compare(folder, sequences, rounds))
     print_machine(machine)
     print_padding(folder.parent.name, rounds, results)

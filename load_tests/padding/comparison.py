@@ -12,12 +12,14 @@ from typing import TypeAlias
 import numpy as np
 
 from load_tests.lengths import SEED, Lengths, exponential, lognormal, uniform
+from load_tests.padding.bare_carousel import BareCarousel
 from load_tests.padding.contenders import ARRIVAL_ROWS, Direct, slices
 from load_tests.padding.served import Served, served
 from service.domain.tensors import Array
 from service.repository.scanner import Bundle, read_bundle
 
 ALONE, ARRIVAL, ORACLE = "one by one", "arrival order, 64", "sorted, 32"
+BARE = "bare loop, 64 x 16"
 AT_ONCE, CLOSED_LOOP = "carousel, all at once", "carousel, 64 callers"
 WHOLE_AT_ONCE, WHOLE_CLOSED_LOOP = "whole, all at once", "whole, 64 callers"
 TRACES: dict[str, Lengths] = {"uniform 1-256": uniform, "exponential": exponential, "lognormal": lognormal}
@@ -48,12 +50,13 @@ class TraceResult:
 async def compare(folder: Path, sequences: int, rounds: int) -> list[TraceResult]:
     """Every way on every trace, alternating, so that a busy machine disturbs all alike."""
     bundle = read_bundle(folder)
-    direct = Direct(bundle)
+    direct, bare = Direct(bundle), BareCarousel(bundle)
     async with served(folder) as carousel, served(folder, is_whole=True) as whole:
         ways: dict[str, _Way] = {
             ALONE: direct.one_by_one,
             ARRIVAL: direct.in_arrival_order,
             ORACLE: direct.sorted_by_length,
+            BARE: bare.all_at_once,
             WHOLE_AT_ONCE: whole.all_at_once,
             WHOLE_CLOSED_LOOP: whole.closed_loop,
             AT_ONCE: carousel.all_at_once,

@@ -9,6 +9,7 @@ import uvloop
 from typer.testing import CliRunner
 
 from load_tests.__main__ import app
+from load_tests.padding.bare_carousel import BareCarousel
 from load_tests.padding.comparison import arrival_steps
 from load_tests.padding.contenders import Direct
 from load_tests.padding.served import served
@@ -22,11 +23,13 @@ def bundle_folder(tmp_path_factory):
 
 
 async def _all_answers(folder, sequences):
-    direct = Direct(read_bundle(folder))
+    bundle = read_bundle(folder)
+    direct, bare = Direct(bundle), BareCarousel(bundle)
     async with served(folder) as carousel, served(folder, is_whole=True) as whole:
         ways = (
             direct.in_arrival_order,
             direct.sorted_by_length,
+            bare.all_at_once,
             whole.all_at_once,
             whole.closed_loop,
             carousel.all_at_once,
