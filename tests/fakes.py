@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from service.backends.cut_batch import run_cut
 from service.backends.engine_thread import Outcome, judged
 from service.backends.pieces import Pieces
 from service.backends.protocol import Artifact, Capability
@@ -147,6 +148,8 @@ class HandEngine:
 
     def _ran(self, batch: Batch) -> BatchResult | None:
         """None where there are pieces to come."""
+        if batch.cuts is not None:
+            return run_cut(self._backend.run, batch, batch.cuts)
         if batch.breaks is None:
             return self._backend.run(batch)
         if self._pieces is None:

@@ -13,6 +13,7 @@ from typing import Protocol, TypeAlias
 
 import numpy as np
 
+from service.backends.cut_batch import run_cut
 from service.backends.pieces import run_in_pieces
 from service.backends.protocol import Artifact, Backend, Capability, PipelinedBackend
 from service.domain.batches import Batch, BatchResult
@@ -108,9 +109,11 @@ class EngineThread:
         return lambda: replay.result(finish())
 
     def _started_here(self, batch: Batch) -> Callable[[], BatchResult]:
-        pipelined, breaks = self._pipelined, batch.breaks
+        pipelined, breaks, cuts = self._pipelined, batch.breaks, batch.cuts
         if breaks is not None:
             return lambda: run_in_pieces(self._backend.run, batch, breaks)
+        if pipelined is None and cuts is not None:
+            return lambda: run_cut(self._backend.run, batch, cuts)
         if pipelined is None:
             return lambda: self._backend.run(batch)
         try:

@@ -40,7 +40,7 @@ class Capability:
     """What a loaded backend is and can take: where it runs (`cpu` or `gpu`), and its largest batch.
 
     None is no limit of its own. `in_flight` is how many batches it can have at once, `table` where it keeps
-    states, if it does. One that `can_break` is given batches with breaks.
+    states, if it does. One that `can_break` is given batches with breaks, or cuts.
     """
 
     device: str

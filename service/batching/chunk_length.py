@@ -45,3 +45,20 @@ def chunk_length(remaining: Iterable[int], cost: CostModel, most_s: float, *, is
     if longest * per_step_s <= most_s:
         return longest
     return max(1, int((most_s - cost.call_s) / per_step_s))
+
+
+def worthwhile_cuts(steps: Iterable[int], cost: CostModel) -> tuple[int, ...]:
+    """After which steps a tick of rows of so many is to go on with those only that have more.
+
+    A cut costs the engine a call; without it those who have ended are padded. So there is one after the last
+    end from which the padding up to the next would cost more than that.
+    """
+    lengths = sorted(steps)
+    cuts, padding, left_out, last = [], 0, 0, lengths[0]
+    for ended, length in enumerate(lengths):
+        padding += (ended - left_out) * (length - last)
+        if padding * cost.row_step_s > cost.engine_call_s:
+            cuts.append(last)
+            padding, left_out = 0, ended
+        last = length
+    return tuple(cuts)

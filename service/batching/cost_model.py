@@ -21,7 +21,7 @@ back. Measured: two layers of 64 cells, one core of an AMD EPYC.
 """
 
 
-_Observation: TypeAlias = tuple[int, int, float]
+_Observation: TypeAlias = tuple[float, float, float]
 """Rows, padded steps, and the seconds that the engine computed."""
 
 
@@ -42,9 +42,11 @@ class CostModel:
         self._beside_s: deque[float] = deque(maxlen=_RECENT)
         self._unfitted = 0
         self.call_s, self.step_s, self.row_step_s = self._calibrated = 1e-4, 1e-5, 1e-6
+        # Of the price of a call what the engine alone takes.
+        self.engine_call_s = self.call_s
         self.wait_s = 0.0
 
-    def seconds(self, rows: int, padded_steps: int) -> float:
+    def seconds(self, rows: float, padded_steps: float) -> float:
         """The predicted time of one batch."""
         return self.wait_s + self.call_s + padded_steps * (self.step_s + self.row_step_s * rows)
 
@@ -56,16 +58,21 @@ class CostModel:
         ]
         return self.seconds(rows, padded_steps) * max([1.0, *slowness])
 
-    def calibrate(self, observations: list[_Observation]) -> None:
+    def calibrate(self, observations: Sequence[_Observation]) -> None:
         """Learn from warm-up runs `(rows, padded_steps, seconds)`; they keep later fits well-posed."""
         self._calibration = [observation for observation in observations if _is_measured(observation)]
         if self._calibration:
             self._calibrated = _fitted(self._calibration)
         self._fit()
 
-    def observe(self, rows: int, padded_steps: int, computed_s: float, took_s: float, calls: int = 1) -> None:
-        """Learn from a batch that computed for so long, in calls of like lengths, and took so long in all."""
-        observation = (rows, max(1, padded_steps // calls), computed_s / calls)
+    def observe(
+        self, rows: float, padded_steps: int, computed_s: float, took_s: float, calls: int = 1
+    ) -> None:
+        """Learn from a batch that computed for so long, in calls of like lengths, and took so long in all.
+
+        `rows` is the mean of its steps, where it was cut.
+        """
+        observation = (rows, padded_steps / calls, computed_s / calls)
         if not _is_measured(observation):
             return
         self._recent.append(observation)
@@ -82,6 +89,7 @@ class CostModel:
         # A scheduler that makes all batches alike shows one price only: the rest the warm-up has to tell.
         weight = max(1.0, len(self._recent) / max(1, len(calibration)))
         self.call_s, self.step_s, self.row_step_s = _fitted(calibration, weight, self._recent)
+        self.engine_call_s = self.call_s
         if self._beside_s:
             least_s = min(self._beside_s)
             self.call_s += least_s

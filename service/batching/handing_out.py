@@ -21,7 +21,7 @@ class HandingOut:
         self._metrics = metrics
         self._clock = clock
 
-    def hand_out(self, tickets: list[Ticket], result: BatchResult, padded_steps: int, batch_s: float) -> None:
+    def hand_out(self, tickets: list[Ticket], result: BatchResult, row_steps: int, batch_s: float) -> None:
         """Answer every ticket of a batch that took `batch_s` from forming to answer."""
         started_s = self._clock.now()
         for row, ticket in enumerate(tickets):
@@ -30,7 +30,7 @@ class HandingOut:
         self._metrics.statistics.batch_ran(len(tickets), batch_s, result.compute_s, handing_s)
         steps = [ticket.steps for ticket in tickets]
         waits_s = [ticket.started_s - ticket.arrived_s for ticket in tickets]
-        self._metrics.batch_ran(result.device, result.compute_s, padded_steps, steps)
+        self._metrics.batch_ran(result.device, result.compute_s, row_steps, steps)
         self._metrics.sequences_ended(result.device, steps, waits_s)
 
     def _settle(self, ticket: Ticket, row: int, result: BatchResult, batch_s: float, rows: int) -> None:

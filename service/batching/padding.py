@@ -21,15 +21,16 @@ class PaddedBuffer:
     def fill(self, tickets: list[Ticket]) -> Batch:
         """Lay the tickets' sequences side by side, `[time, batch, *step]`; valid until the next fill."""
         rows = len(tickets)
-        lengths = np.fromiter((ticket.steps for ticket in tickets), dtype=np.int32, count=rows)
-        padded_steps = int(lengths.max())
+        steps = [ticket.steps for ticket in tickets]
+        lengths = np.array(steps, dtype=np.int32)
         states = tuple(self._fill_states(tickets))
         if rows == 1:
             return Batch(tickets[0].sequence[:, np.newaxis], lengths, states)
-        sequence = self._view(padded_steps, rows)
+        sequence = self._view(max(steps), rows)
+        # The padding of all rows lies behind this: one call, not one more for each row.
+        sequence[min(steps) :] = 0
         for row, ticket in enumerate(tickets):
             sequence[: ticket.steps, row] = ticket.sequence
-            sequence[ticket.steps :, row] = 0
         return Batch(sequence, lengths, states)
 
     def _view(self, padded_steps: int, rows: int) -> Array:

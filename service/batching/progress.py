@@ -62,7 +62,7 @@ class Progress:
             self._answer(tick, result, row, ended_s)
         handing_s = self._clock.now() - handing_s
         self._metrics.statistics.batch_ran(rows, ended_s - tick.started_s, result.compute_s, handing_s)
-        self._metrics.batch_ran(result.device, result.compute_s, tick.batch.padded_steps, tick.steps)
+        self._metrics.batch_ran(result.device, result.compute_s, result.row_steps(tick.batch), tick.steps)
         self._metrics.tick_ran(result.device, tick.batch.padded_steps)
         tickets = [tick.rides[row].ticket for row in arrived]
         waits_s = [ticket.started_s - ticket.arrived_s for ticket in tickets]

@@ -141,6 +141,7 @@ class SequenceBatcher:
 
     def _finished(self, tickets: list[Ticket], padded_steps: int, started_s: float, outcome: Outcome) -> None:
         ended_s = self._clock.now()
+        row_steps = padded_steps * len(tickets)
         # What was predicted wrongly is over: carried on, it would add up for as long as the engine is busy.
         self._free_s = ended_s + self._running_s
         if isinstance(outcome, BatchResult) and not fits(
@@ -151,7 +152,7 @@ class SequenceBatcher:
             )
         if self._observer is not None:
             steps = [ticket.steps for ticket in tickets]
-            self._observer.batch_ended(tickets, steps, padded_steps, started_s, ended_s, outcome)
+            self._observer.batch_ended(tickets, steps, row_steps, started_s, ended_s, outcome)
         if isinstance(outcome, Exception):
             self._bisect(tickets, outcome)
             self._dispatch()
@@ -162,7 +163,7 @@ class SequenceBatcher:
         self._costs.of(outcome.engine).observe(len(tickets), padded_steps, outcome.compute_s, took_s)
         # The engine gets its next batch before this one is handed out.
         self._dispatch()
-        self._out.hand_out(tickets, outcome, padded_steps, ended_s - started_s)
+        self._out.hand_out(tickets, outcome, row_steps, ended_s - started_s)
 
     def _bisect(self, tickets: list[Ticket], failure: Exception) -> None:
         """A batch that fails is run again in halves, until the sequence that fails is alone."""

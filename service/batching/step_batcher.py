@@ -10,12 +10,12 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable
-from functools import partial
 
 from service.backends.engine_thread import Engine, Outcome
 from service.batching.before import Before
 from service.batching.boarding_queue import BoardingQueue
-from service.batching.chunk_length import chunk_length, longest_tick_s
+from service.batching.chunk_length import longest_tick_s
+from service.batching.chunks import Chunks
 from service.batching.cost_model import EngineCosts
 from service.batching.lookout import Lookout
 from service.batching.partition import BatchLimits
@@ -29,7 +29,7 @@ from service.batching.share import Share
 from service.batching.state_slots import StateSlots
 from service.batching.tick import Tick, TickBuffer
 from service.batching.ticket import ORDINARY, Ticket
-from service.domain.batches import BatchResult, Breaks, fits
+from service.domain.batches import BatchResult, fits
 from service.domain.clock import Clock
 from service.domain.signature import Signature
 from service.domain.tracing import BatchObserver
@@ -62,6 +62,7 @@ class StepBatcher:
         self.slots = slots = StateSlots(signature)
         self._residency = residency = Residency(signature, slots, engine, clock, metrics.states)
         self._progress = Progress(signature, slots, residency, clock, metrics)
+        self._chunks = Chunks(signature, engine, costs, limits, slots)
         self._lookout = Lookout(costs, limits, max_tick_s)
         self._queue = BoardingQueue(self._lookout.cost)
         self._rules = QueueRules(bounds, self._queue, self._lookout.cost, self._lookout.limits)
@@ -135,17 +136,17 @@ class StepBatcher:
         for ride in rides:
             if not ride.done:
                 ride.ticket.started_s = now_s
+        is_alone = not (len(self._seats) or self._queue.work.rows)
         buffer = self._buffers.pop() if self._buffers else TickBuffer(self._signature)
         try:
-            chunk, breaks = self._chunk(rides, longest_s)
-            tick = buffer.fill(rides, chunk, breaks, self.slots, self._residency, now_s)
+            chunk = self._chunks.next(rides, longest_s, self._is_break_wanted if is_alone else None)
+            tick = buffer.fill(rides, chunk, self.slots, self._residency, now_s)
         except MemoryError as failure:
             self._buffers.append(buffer)
             self._bisect(rides, failure)
             return
         self._running.append(tick)
-        least_steps = tick.batch.padded_steps if breaks is None else breaks.every
-        self._seats.ride_for(rides, self._costs.current().seconds(len(rides), least_steps))
+        self._seats.ride_for(rides, self._costs.current().seconds(len(rides), chunk.least_steps))
 
         def finished(outcome: Outcome) -> None:
             self._running.remove(tick)
@@ -153,17 +154,6 @@ class StepBatcher:
             self._finished(tick.as_run(outcome) if isinstance(outcome, BatchResult) else tick, outcome)
 
         self._engine.submit(tick.batch, finished)
-
-    def _chunk(self, rides: list[Ride], longest_s: float) -> tuple[int, Breaks | None]:
-        """Steps of the next tick; and breaks where it goes on to somebody's end, unless somebody comes."""
-        is_awaited = len(self._seats) > 0 or self._queue.work.rows > 0
-        left, cost = [ride.left for ride in rides], self._costs.current()
-        chunk = chunk_length(left, cost, longest_s, is_awaited=is_awaited)
-        most = max(1, self._limits().max_row_steps // len(rides))
-        whole = min(*left, most)
-        if is_awaited or whole <= chunk or self.slots.resident or not self._engine.capability.can_break:
-            return min(chunk, most), None
-        return whole, Breaks(chunk, partial(self._is_break_wanted, rides), self._signature.has_step_outputs)
 
     def _is_break_wanted(self, rides: list[Ride]) -> bool:
         """Asked on the engine's thread, which may see what was true a moment ago."""
@@ -181,9 +171,10 @@ class StepBatcher:
             outcome = EngineFailed(
                 f"the engine's output, of shape {outcome.output.shape}, is not the batch's"
             )
+        row_steps = outcome.row_steps(tick.batch) if isinstance(outcome, BatchResult) else rows * padded_steps
         if self._observer is not None:
             tickets = [ride.ticket for ride in tick.rides]
-            self._observer.batch_ended(tickets, tick.steps, padded_steps, tick.started_s, ended_s, outcome)
+            self._observer.batch_ended(tickets, tick.steps, row_steps, tick.started_s, ended_s, outcome)
         if isinstance(outcome, Exception):
             self._bisect(tick.rides, outcome)
             self._turn()
@@ -196,7 +187,7 @@ class StepBatcher:
         # Where the states were made again, steps were run that are not in the tick's size.
         if states is None or outcome.is_resident:
             self._costs.of(outcome.engine).observe(
-                rows, padded_steps, outcome.compute_s, took_s, outcome.calls
+                row_steps / padded_steps, padded_steps, outcome.compute_s, took_s, outcome.calls
             )
         self._seats.take_back(self._progress.advance(tick, outcome))
         if not tick.rides[0].left:

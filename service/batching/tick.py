@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from service.batching.chunks import Chunk
 from service.batching.residency import Residency
 from service.batching.ride import Ride
 from service.batching.state_slots import StateSlots
-from service.domain.batches import Batch, BatchResult, Breaks
+from service.domain.batches import Batch, BatchResult
 from service.domain.signature import Signature
 from service.domain.tensors import Array
 
@@ -48,18 +49,19 @@ class TickBuffer:
     def fill(
         self,
         rides: list[Ride],
-        chunk: int,
-        breaks: Breaks | None,
+        chunk: Chunk,
         slots: StateSlots,
         residency: Residency,
         now_s: float,
     ) -> Tick:
-        """The next `chunk` steps of every ride, `[time, batch, *step]`; valid until the next fill."""
-        steps = [min(chunk, ride.left) for ride in rides]
+        """The next steps of every ride, `[time, batch, *step]`; valid until the next fill."""
+        steps = chunk.steps
         lengths = np.array(steps, dtype=np.int32)
         sequence, elsewhere = self._sequence(rides, steps), residency.states_of(rides, steps)
         states = slots.gather([ride.slot for ride in rides]) if elsewhere is None else ()
-        return Tick(rides, steps, Batch(sequence, lengths, states, elsewhere, breaks), now_s)
+        return Tick(
+            rides, steps, Batch(sequence, lengths, states, elsewhere, chunk.breaks, chunk.cuts), now_s
+        )
 
     def _sequence(self, rides: list[Ride], steps: list[int]) -> Array:
         if len(rides) == 1:
@@ -72,7 +74,7 @@ class TickBuffer:
             parts = [ride.ticket.sequence[ride.done : ride.done + padded_steps] for ride in rides]
             np.concatenate(parts, axis=1, out=sequence.reshape(padded_steps, -1, *sequence.shape[3:]))
             return sequence
-        # The padding of all rows lies behind this: one call, not two more for each row.
+        # The padding of all rows lies behind this: one call, not one more for each row.
         sequence[least_steps:] = 0
         for row, (ride, count) in enumerate(zip(rides, steps, strict=True)):
             sequence[:count, row] = ride.ticket.sequence[ride.done : ride.done + count]

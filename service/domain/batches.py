@@ -26,12 +26,24 @@ class Breaks:
 
 
 @dataclass(frozen=True, slots=True)
+class Cuts:
+    """A batch is run in several calls, each with only those rows that have steps left `after` the one before.
+
+    These are rising numbers of steps, and before the batch's last.
+    """
+
+    after: tuple[int, ...]
+    has_step_outputs: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """Rows that run together: `sequence [time, batch, *step]`, `lengths [batch]`, states `[batch, *shape]`.
 
     Every length is between 1 and the padded time; `states` has one array per state of the
     signature, in its order, or none where `device_states` says where they are. The arrays may be buffers that
-    the next batch uses again. Where it has `breaks` all lengths are equal, and the states are here.
+    the next batch uses again. Where it has `breaks` all lengths are equal; with these or with `cuts` the
+    states are here.
     """
 
     sequence: Array
@@ -39,6 +51,7 @@ class Batch:
     states: tuple[Array, ...] = ()
     device_states: DeviceStates | None = None
     breaks: Breaks | None = None
+    cuts: Cuts | None = None
 
     @property
     def rows(self) -> int:
@@ -56,6 +69,18 @@ class Batch:
             tuple(state[first:end] for state in self.states),
             self.device_states and self.device_states.part(first, end),
         )
+
+    def ragged(self, first: int, end: int, states: tuple[Array, ...]) -> tuple[Array, Batch]:
+        """Which rows have more than `first` steps, and of these the steps up to `end`.
+
+        The states are those of all rows, after `first` steps; views where all go on, else copies.
+        """
+        rows = np.flatnonzero(self.lengths > first)
+        sequence, left = self.sequence[first:end], np.minimum(self.lengths, end) - first
+        if len(rows) == self.rows:
+            return rows, Batch(sequence, left, states)
+        part = tuple([state.take(rows, axis=0) for state in states])
+        return rows, Batch(sequence.take(rows, axis=1), left.take(rows), part)
 
     def steps(self, first: int, end: int, states: tuple[Array, ...]) -> Batch:
         """The steps from `first` to before `end` of rows of equal lengths, from these states; views."""
@@ -79,7 +104,8 @@ class BatchResult:
     `engine` and `is_finite` are filled in by the engine's thread; `is_degraded` says that a better engine
     should have computed it. Where it `is_resident` the new states are in the rows that the batch named, and
     `states` has them only if they were asked for; `read` are the states it was to read beside that. A batch
-    that had breaks ran `ran_steps`, in so many `calls`.
+    that had breaks ran `ran_steps`, one that had cuts `cut_row_steps` for its rows together, padding
+    included; both in so many `calls`.
     """
 
     output: Array
@@ -92,7 +118,12 @@ class BatchResult:
     is_resident: bool = False
     read: tuple[Array, ...] = ()
     ran_steps: int = 0
+    cut_row_steps: int = 0
     calls: int = 1
+
+    def row_steps(self, batch: Batch) -> int:
+        """The steps that were run for all rows of the batch together, padding included."""
+        return self.cut_row_steps or batch.rows * batch.padded_steps
 
 
 def fits(result: BatchResult, signature: Signature, rows: int, padded_steps: int, reads: int = 0) -> bool:

@@ -48,13 +48,13 @@ class BatchObserver(Protocol):
         self,
         rows: Sequence[TracedRow],
         steps: Sequence[int],
-        padded_steps: int,
+        row_steps: int,
         started_s: float,
         ended_s: float,
         outcome: BatchResult | Exception,
     ) -> None:
         """It was formed at `started_s` and answered, or not, at `ended_s`.
 
-        So many `steps` of each row ran, padded to one length; a row with more of them waits again.
+        So many `steps` of each row ran, `row_steps` of all with what is padding; a row with more waits again.
         """
         ...

@@ -26,7 +26,7 @@ class BatchSpans:
         self,
         rows: Sequence[TracedRow],
         steps: Sequence[int],
-        padded_steps: int,
+        row_steps: int,
         started_s: float,
         ended_s: float,
         outcome: BatchResult | Exception,
@@ -34,7 +34,7 @@ class BatchSpans:
         requests = _by_request(rows, steps)
         if not requests:
             return
-        attributes = _described(steps, padded_steps, outcome)
+        attributes = _described(steps, row_steps, outcome)
         failure = _failure(outcome)
         wall = WallClock.at(self._clock.now())
         span = self._started(list(requests), attributes, wall.ns(started_s))
@@ -70,13 +70,13 @@ def _by_request(rows: Sequence[TracedRow], steps: Sequence[int]) -> dict[Request
 
 
 def _described(
-    steps: Sequence[int], padded_steps: int, outcome: BatchResult | Exception
+    steps: Sequence[int], row_steps: int, outcome: BatchResult | Exception
 ) -> dict[str, str | int | bool]:
-    """The whole batch; `padded_steps` are, as in the metrics, those computed for padding only."""
+    """The whole batch; its padded steps are, as in the metrics, those computed for padding only."""
     attributes: dict[str, str | int | bool] = {
         "carousel.batch.rows": len(steps),
         "carousel.batch.steps": sum(steps),
-        "carousel.batch.padded_steps": padded_steps * len(steps) - sum(steps),
+        "carousel.batch.padded_steps": row_steps - sum(steps),
     }
     if isinstance(outcome, BatchResult):
         attributes["carousel.device"] = outcome.device

@@ -185,12 +185,12 @@ class ModelMetrics:
     def release(self) -> None:
         self._metrics.release(*self._labels)
 
-    def batch_ran(self, device: str, compute_s: float, padded_steps: int, steps: list[int]) -> None:
-        """Count a batch whose rows ran so many steps each, padded to the longest of them."""
+    def batch_ran(self, device: str, compute_s: float, row_steps: int, steps: list[int]) -> None:
+        """Count a batch whose rows have so many steps each, and ran `row_steps` together, with padding."""
         on_device = self._on(device)
         valid = sum(steps)
         on_device.steps.inc(valid)
-        on_device.padded_steps.inc(padded_steps * len(steps) - valid)
+        on_device.padded_steps.inc(row_steps - valid)
         on_device.compute_seconds.observe(compute_s)
         on_device.batch_rows.observe(len(steps))
 

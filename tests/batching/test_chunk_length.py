@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.batching.chunk_length import chunk_length, longest_tick_s
+from service.batching.chunk_length import chunk_length, longest_tick_s, worthwhile_cuts
 from service.batching.cost_model import ROW_TICK_S, CostModel
 
 lefts = st.lists(st.integers(1, 400), min_size=1, max_size=12)
@@ -16,6 +18,7 @@ prices = st.tuples(*[st.sampled_from([0.0, 1e-6, 1e-5, 1e-4])] * 3)
 def priced(call_s: float, step_s: float, row_step_s: float) -> CostModel:
     cost = CostModel()
     cost.call_s, cost.step_s, cost.row_step_s = call_s, step_s, row_step_s
+    cost.engine_call_s = call_s
     return cost
 
 
@@ -93,3 +96,43 @@ def test_where_many_wait_about_a_tenth_of_a_long_way_at_most_goes_into_turning(r
     computing_s = steps * (cost.step_s + cost.row_step_s * rows)
     # A twentieth; twice that where a tick's steps are rounded down; and no tick is less than a step.
     assert spent_s - computing_s <= max(0.12 * computing_s, cost.call_s + rows * ROW_TICK_S) + 1e-12
+
+
+def engine_seconds(steps: list[int], cuts: tuple[int, ...], cost: CostModel) -> float:
+    """What a tick of such rows costs the engine that is cut there."""
+    calls = pairwise([0, *cuts, max(steps)])
+    return sum(cost.seconds(sum(each > start for each in steps), end - start) for start, end in calls)
+
+
+def cheapest_cut_s(steps: list[int], cost: CostModel) -> float:
+    ends = sorted(set(steps))
+    best = {ends[-1]: 0.0}
+    for start in reversed([0, *ends[:-1]]):
+        rows = sum(length > start for length in steps)
+        best[start] = min(cost.seconds(rows, end - start) + best[end] for end in ends if end > start)
+    return best[0]
+
+
+@given(lefts, prices)
+def test_a_tick_is_cut_where_rows_end_at_twice_the_least_cost_at_most(steps, price):
+    cost = priced(*price)
+    cuts = worthwhile_cuts(steps, cost)
+    assert list(cuts) == sorted(set(cuts))
+    assert set(cuts) <= set(steps) - {max(steps)}
+    assert engine_seconds(steps, cuts, cost) <= 2 * cheapest_cut_s(steps, cost) + 1e-12
+
+
+@pytest.mark.parametrize(
+    ("steps", "price", "due"),
+    [
+        ([7] * 60, (0.0, 2e-6, 2e-6), ()),
+        ([10, 5000], (50e-6, 2e-6, 2e-6), (10,)),
+        ([10, 30], (50e-6, 2e-6, 2e-6), ()),
+        ([10, 30], (0.0, 2e-6, 2e-6), (10,)),
+        # As on a GPU, where padding costs nothing.
+        ([10, 5000], (50e-6, 10e-6, 0.0), ()),
+        ([1, 2, 3, 100, 101, 102], (50e-6, 2e-6, 2e-6), (3,)),
+    ],
+)
+def test_known_cuts(steps, price, due):
+    assert worthwhile_cuts(steps, priced(*price)) == due

@@ -158,14 +158,16 @@ def test_every_accepted_ticket_is_answered_exactly_once_and_exactly_right(
     limits,
     names,
     names,
-    st.sampled_from([0.00011, 0.00015, 0.0003]),
+    st.sampled_from([0.00011, 0.00015, 0.0003, 0.005]),
+    st.sampled_from([0.0, 3e-6, 1e-4]),
 )
-@examples(250)
-def test_so_it_is_where_ticks_have_breaks(script, readout, limit, bad, nan, tick_s):
+@examples(300)
+def test_so_it_is_where_ticks_have_breaks_and_are_cut(script, readout, limit, bad, nan, tick_s, cut_s):
     async def scenario():
         mix = Mix(StepBatcher, readout, limit, bad, nan - bad)
         mix.bench.backend.can_break = True
         mix.bench.batcher._lookout.max_tick_s = tick_s
+        mix.bench.costs.current().engine_call_s = cut_s
         await mix.play(script)
         mix.assert_all_is_well()
 

@@ -286,3 +286,47 @@ async def test_no_tick_is_long_while_somebody_stands():
     await bench.drain()
     for ticket in tickets:
         assert_answered(ticket)
+
+
+@pytest.mark.parametrize("readout", Readout)
+@on_a_loop
+async def test_a_tick_goes_on_without_those_who_have_ended(readout):
+    bench = carousel(readout=readout)
+    bench.backend.can_break = True
+    bench.costs.current().engine_call_s = 0.0
+    tickets = bench.submit(32, 30, 31, 30, 32)
+    await bench.drain()
+    for ticket in tickets:
+        assert_answered(ticket)
+    assert [batch.tolist() for batch in bench.backend.batches] == [[30] * 5, [1] * 3, [1] * 2]
+    on_fake = {"model": "sums", "version": "1", "device": "fake"}
+    assert bench.metric("batch_rows_count", **on_fake) == 1, "one tick"
+    assert bench.metric("steps_total", **on_fake) == 155
+    assert bench.metric("padded_steps_total", **on_fake) == 0
+    assert tickets[0].future.result().compute_s == pytest.approx(0.003)
+    assert bench.batcher.slots.in_use == 0
+
+
+@on_a_loop
+async def test_a_cut_tick_that_fails_behind_a_cut_is_run_again_in_halves():
+    bench = carousel()
+    bench.backend.can_break = True
+    bench.costs.current().engine_call_s = 0.0
+    bench.backend.fails_on = {2.0}
+    tickets = bench.submit(30, 30, 32)
+    await bench.drain()
+    for ticket in tickets[:2]:
+        assert_answered(ticket)
+    assert "on fire" in str(tickets[2].future.exception())
+
+
+@on_a_loop
+async def test_no_tick_is_cut_on_an_engine_that_cannot_or_while_states_are_on_a_device():
+    for can_break, resident in ((False, {}), (True, {60: object()})):
+        bench = carousel()
+        bench.backend.can_break = can_break
+        bench.batcher.slots.resident |= resident
+        bench.costs.current().engine_call_s = 0.0
+        bench.submit(30, 31)
+        await bench.drain()
+        assert [batch.tolist() for batch in bench.backend.batches] == [[30, 31]]
