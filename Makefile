@@ -8,6 +8,8 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 VENV ?= .venv
 EXTRA ?= cpu
+# Of the tests; one more than cores, since some wait: for a server to end, for another process to build a plan.
+WORKERS ?= $$(($$(getconf _NPROCESSORS_ONLN) + 1))
 
 .PHONY: serve test check plans clean
 .DELETE_ON_ERROR:
@@ -19,7 +21,7 @@ serve: $(VENV)/.serve-$(EXTRA)
 	CAROUSEL_GRPC_PORT=$${CAROUSEL_GRPC_PORT:-$$(($(PORT) + 1))} $(VENV)/bin/carousel serve --host $(HOST) --port $(PORT)
 
 test: $(VENV)/.test
-	$(VENV)/bin/python -m pytest --numprocesses auto --maxprocesses 8 --dist worksteal
+	$(VENV)/bin/python -m pytest --numprocesses $(WORKERS) --maxprocesses 8 --dist worksteal
 
 check: $(VENV)/.test
 	$(VENV)/bin/ruff format --check .

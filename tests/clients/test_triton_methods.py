@@ -155,8 +155,9 @@ def test_a_method_that_is_offered_is_answered(server, name, method):
 
 
 @pytest.mark.parametrize("name", CLIENTS)
-def test_a_model_is_loaded_and_unloaded(server, name):
-    for method, is_there in (("load_model", True), ("unload_model", False)):
+def test_a_model_is_unloaded_and_loaded(server, name):
+    # In this order: the server is other tests' too, and has the model.
+    for method, is_there in (("unload_model", False), ("load_model", True)):
         assert told(server, name, SILENT[method]) is None
         assert bool(told(server, name, lambda client: client.is_model_ready("digits"))) is is_there
 
