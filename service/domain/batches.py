@@ -70,18 +70,6 @@ class Batch:
             self.device_states and self.device_states.part(first, end),
         )
 
-    def ragged(self, first: int, end: int, states: tuple[Array, ...]) -> tuple[Array, Batch]:
-        """Which rows have more than `first` steps, and of these the steps up to `end`.
-
-        The states are those of all rows, after `first` steps; views where all go on, else copies.
-        """
-        rows = np.flatnonzero(self.lengths > first)
-        sequence, left = self.sequence[first:end], np.minimum(self.lengths, end) - first
-        if len(rows) == self.rows:
-            return rows, Batch(sequence, left, states)
-        part = tuple([state.take(rows, axis=0) for state in states])
-        return rows, Batch(sequence.take(rows, axis=1), left.take(rows), part)
-
     def steps(self, first: int, end: int, states: tuple[Array, ...]) -> Batch:
         """The steps from `first` to before `end` of rows of equal lengths, from these states; views."""
         sequence = self.sequence[first:end]

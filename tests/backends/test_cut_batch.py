@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -68,6 +69,7 @@ def test_wherever_it_is_cut_every_row_ends_with_the_same_output_and_state(readou
     ):
         assert np.array_equal(expected, given_)
     assert np.array_equal(whole.states[0], result.states[0])
+    assert result.output.dtype == np.float32
     assert np.array_equal(batch.states[0], given_states), "it may have to be run again"
     bounds = [0, *cuts.after, max(lengths)]
     calls = list(pairwise(bounds))
@@ -96,6 +98,40 @@ def test_so_it_is_on_the_engine(name):
         np.testing.assert_allclose(given_, expected, rtol=0, atol=1e-6)
     for expected, given_ in zip(whole.states, result.states, strict=True):
         np.testing.assert_allclose(given_, expected, rtol=0, atol=1e-6)
+
+
+class Thrifty(RunningSumBackend):
+    """Returns the same memory each time, for reading only."""
+
+    def run(self, batch):
+        result = super().run(batch)
+        if len(self.batches) == 1:
+            self.memory = [result.output.copy(), result.states[0].copy()]
+        output, states = self.memory
+        for memory in self.memory:
+            memory.flags.writeable = True
+        output, states = (
+            output.ravel()[: result.output.size].reshape(result.output.shape),
+            states[: batch.rows],
+        )
+        output[:], states[:] = result.output, result.states[0]
+        for array in (*self.memory, output, states):
+            array.flags.writeable = False
+        return replace(result, output=output, states=(states,))
+
+
+@pytest.mark.parametrize("readout", Readout)
+def test_a_backend_may_use_the_memory_of_its_results_again(readout):
+    lengths = [3, 9, 4, 9]
+    signature = RunningSumBackend(readout).signature
+    batch = batch_of(lengths, signature)
+    whole = RunningSumBackend(readout).run(batch)
+    result = run_cut(Thrifty(readout).run, batch, Cuts((3, 6), signature.has_step_outputs))
+    pairs = zip(
+        own_parts(whole.output, lengths, signature), own_parts(result.output, lengths, signature), strict=True
+    )
+    assert all(np.array_equal(expected, given_) for expected, given_ in pairs)
+    assert np.array_equal(whole.states[0], result.states[0])
 
 
 def test_what_fails_behind_a_cut_fails_the_batch_and_leaves_its_states():

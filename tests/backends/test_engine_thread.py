@@ -12,7 +12,7 @@ from on_a_loop import on_a_loop
 
 from service.backends import engine_thread
 from service.backends.engine_thread import EngineThread
-from service.domain.batches import Batch, BatchResult
+from service.domain.batches import Batch, BatchResult, Cuts
 from service.domain.device_states import DeviceStates, ResidentState
 
 
@@ -168,3 +168,23 @@ async def test_states_that_cannot_be_made_again_fail_their_own_batch_alone(backe
     assert isinstance(await asyncio.wait_for(failed, 10), ValueError)
     assert [type(outcome) for outcome in await outcomes_of(engine, [1.0])] == [BatchResult]
     await engine.stop()
+
+
+@on_a_loop
+async def test_a_batch_that_is_to_be_cut_is_run_in_calls(backend):
+    engine = EngineThread(backend, "test", asyncio.get_running_loop())
+    engine.start()
+    sequence = np.ones((5, 2, 2), np.float32)
+    batch = Batch(
+        sequence,
+        np.array([2, 5], np.int32),
+        (np.zeros((2, 2), np.float32),),
+        cuts=Cuts((2,), has_step_outputs=False),
+    )
+    outcome = asyncio.get_running_loop().create_future()
+    engine.submit(batch, outcome.set_result)
+    result = await asyncio.wait_for(outcome, 10)
+    await engine.stop()
+    assert [ran.tolist() for ran in backend.batches] == [[2, 2], [3]]
+    assert (result.calls, result.row_steps(batch), result.is_finite) == (2, 7, True)
+    assert result.states[0][:, 0].tolist() == [2, 5]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.batching.chunk_length import chunk_length, longest_tick_s, worthwhile_cuts
+from service.batching.chunk_length import CUT_S, chunk_length, longest_tick_s, worthwhile_cuts
 from service.batching.cost_model import ROW_TICK_S, CostModel
 
 lefts = st.lists(st.integers(1, 400), min_size=1, max_size=12)
@@ -18,7 +18,8 @@ prices = st.tuples(*[st.sampled_from([0.0, 1e-6, 1e-5, 1e-4])] * 3)
 def priced(call_s: float, step_s: float, row_step_s: float) -> CostModel:
     cost = CostModel()
     cost.call_s, cost.step_s, cost.row_step_s = call_s, step_s, row_step_s
-    cost.engine_call_s = call_s
+    # A cut in all as much as a call.
+    cost.engine_call_s = call_s - CUT_S
     return cost
 
 
@@ -132,6 +133,8 @@ def test_a_tick_is_cut_where_rows_end_at_twice_the_least_cost_at_most(steps, pri
         # As on a GPU, where padding costs nothing.
         ([10, 5000], (50e-6, 10e-6, 0.0), ()),
         ([1, 2, 3, 100, 101, 102], (50e-6, 2e-6, 2e-6), (3,)),
+        # Those who are left out already are not padded again.
+        ([1, 1, 1, 1, 100, 110], (50e-6, 2e-6, 2e-6), (1,)),
     ],
 )
 def test_known_cuts(steps, price, due):

@@ -127,3 +127,13 @@ def test_a_batch_in_several_calls_teaches_what_each_of_them_costs():
         pieces.observe(4, 1000, 3e-2, 3.1e-2, 10)
     found = [(cost.call_s, cost.step_s, cost.row_step_s, cost.wait_s) for cost in (pieces, once)]
     assert found[0] == pytest.approx(found[1])
+
+
+def test_what_the_engine_takes_of_a_call_is_told_from_what_is_beside_it():
+    cost = CostModel()
+    for steps in (1, 8, 64) * 20:
+        for rows in (1, 8, 32):
+            computed_s = 2e-4 + steps * (1e-5 + 2e-6 * rows)
+            cost.observe(rows, steps, computed_s, computed_s + 7e-4)
+    assert cost.engine_call_s == pytest.approx(2e-4, rel=1e-3)
+    assert cost.call_s == pytest.approx(9e-4, rel=1e-3)

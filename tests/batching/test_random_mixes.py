@@ -11,6 +11,7 @@ from drawn import examples
 from hypothesis import given
 from hypothesis import strategies as st
 
+from service.batching.chunk_length import CUT_S
 from service.batching.partition import BatchLimits
 from service.batching.queue_rules import QueueBounds
 from service.batching.sequence_batcher import SequenceBatcher
@@ -167,7 +168,7 @@ def test_so_it_is_where_ticks_have_breaks_and_are_cut(script, readout, limit, ba
         mix = Mix(StepBatcher, readout, limit, bad, nan - bad)
         mix.bench.backend.can_break = True
         mix.bench.batcher._lookout.max_tick_s = tick_s
-        mix.bench.costs.current().engine_call_s = cut_s
+        mix.bench.costs.current().engine_call_s = cut_s - CUT_S
         await mix.play(script)
         mix.assert_all_is_well()
 

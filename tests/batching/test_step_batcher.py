@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from bench import Bench, all_due, assert_answered
 from on_a_loop import on_a_loop
 
+from service.batching.chunk_length import CUT_S
 from service.batching.partition import BatchLimits
 from service.batching.slot import FRESH
 from service.batching.step_batcher import StepBatcher
@@ -288,12 +291,42 @@ async def test_no_tick_is_long_while_somebody_stands():
         assert_answered(ticket)
 
 
+@on_a_loop
+async def test_no_tick_is_long_while_one_stands_who_has_begun():
+    bench = with_breaks(limits=BatchLimits(1, 1 << 20))
+    (long,) = bench.submit(3_001)
+    await all_due()
+    bench.hand.step()
+    (short,) = bench.submit(1_500)
+    bench.hand.step()
+    await all_due()
+    before = len(bench.backend.batches)
+    ticks_before = bench.metric("batch_rows_count", model="sums", version="1", device="fake")
+    while not short.is_settled:
+        bench.hand.step()
+        await all_due()
+    assert bench.backend.names[before] == [1.0], "the short one goes first"
+    ticks = bench.metric("batch_rows_count", model="sums", version="1", device="fake") - ticks_before
+    assert ticks == len(bench.backend.batches) - before > 2
+    await bench.drain()
+    assert_answered(long)
+    assert_answered(short)
+
+
+def that_cuts(readout: Readout = Readout.LAST, **given) -> Bench:
+    """Where a cut costs nothing."""
+    bench = carousel(readout=readout, **given)
+    bench.backend.can_break = True
+    bench.costs.current().engine_call_s = -CUT_S
+    return bench
+
+
 @pytest.mark.parametrize("readout", Readout)
 @on_a_loop
 async def test_a_tick_goes_on_without_those_who_have_ended(readout):
-    bench = carousel(readout=readout)
-    bench.backend.can_break = True
-    bench.costs.current().engine_call_s = 0.0
+    bench, shown, learned = that_cuts(readout), [], []
+    bench.costs.current().observe = lambda *batch: learned.append(batch)
+    bench.batcher._observer = SimpleNamespace(batch_ended=lambda *batch: shown.append(batch))
     tickets = bench.submit(32, 30, 31, 30, 32)
     await bench.drain()
     for ticket in tickets:
@@ -303,30 +336,59 @@ async def test_a_tick_goes_on_without_those_who_have_ended(readout):
     assert bench.metric("batch_rows_count", **on_fake) == 1, "one tick"
     assert bench.metric("steps_total", **on_fake) == 155
     assert bench.metric("padded_steps_total", **on_fake) == 0
+    assert [row_steps for _, _, row_steps, *_ in shown] == [155]
     assert tickets[0].future.result().compute_s == pytest.approx(0.003)
     assert bench.batcher.slots.in_use == 0
+    ((rows, padded_steps, computed_s, _, calls),) = learned
+    assert (rows, padded_steps, calls) == (155 / 32, 32, 3)
+    assert computed_s == pytest.approx(0.003)
 
 
+@pytest.mark.parametrize("readout", Readout)
 @on_a_loop
-async def test_a_cut_tick_that_fails_behind_a_cut_is_run_again_in_halves():
-    bench = carousel()
-    bench.backend.can_break = True
-    bench.costs.current().engine_call_s = 0.0
-    bench.backend.fails_on = {2.0}
+async def test_a_cut_tick_that_fails_behind_a_cut_is_run_again_in_halves(readout):
+    bench = that_cuts(readout)
+    run, calls = bench.backend.run, iter(range(9))
+
+    def fails_once(batch):
+        if next(calls) == 1:
+            raise RuntimeError("out of luck")
+        return run(batch)
+
+    bench.backend.run = fails_once
     tickets = bench.submit(30, 30, 32)
     await bench.drain()
-    for ticket in tickets[:2]:
+    assert bench.backend.batches[0].tolist() == [30, 30, 30], "a call that was answered"
+    assert len(bench.backend.batches) > 2
+    for ticket in tickets:
         assert_answered(ticket)
-    assert "on fire" in str(tickets[2].future.exception())
+    on_fake = {"model": "sums", "version": "1", "device": "fake"}
+    assert bench.metric("steps_total", **on_fake) == 92
+    assert bench.batcher.slots.in_use == 0
 
 
 @on_a_loop
 async def test_no_tick_is_cut_on_an_engine_that_cannot_or_while_states_are_on_a_device():
     for can_break, resident in ((False, {}), (True, {60: object()})):
-        bench = carousel()
+        bench = that_cuts()
         bench.backend.can_break = can_break
         bench.batcher.slots.resident |= resident
-        bench.costs.current().engine_call_s = 0.0
         bench.submit(30, 31)
         await bench.drain()
         assert [batch.tolist() for batch in bench.backend.batches] == [[30, 31]]
+
+
+@on_a_loop
+async def test_what_is_padding_is_zeros_whatever_the_memory_held():
+    bench = carousel()
+    bench.submit(40, 40, 40)
+    await bench.drain()
+    seen, run = [], bench.backend.run
+    bench.backend.run = lambda batch: (seen.append(batch.sequence.copy()), run(batch))[1]
+    bench.submit(30, 32, 31)
+    await bench.drain()
+    assert [sequence.shape[:2] for sequence in seen] == [(32, 3)]
+    # The shortest goes first; a row's own steps have its number in them.
+    assert [int(seen[0][:, row, 0].astype(bool).sum()) for row in range(3)] == [30, 31, 32]
+    assert not seen[0][30:, 0].any()
+    assert not seen[0][31:, 1].any()
