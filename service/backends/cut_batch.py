@@ -23,7 +23,6 @@ def run_cut(run: Run, batch: Batch, cuts: Cuts) -> BatchResult:
         batch.sequence.take(order, axis=1),
         batch.lengths.take(order),
         tuple([state.take(order, axis=0) for state in batch.states]),
-        cuts=cuts,
     )
     result = _run_sorted(run, sorted_batch, cuts)
     place = np.argsort(order)

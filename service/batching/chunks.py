@@ -51,8 +51,8 @@ class Chunks:
     ) -> Chunk:
         """The next of these rides, in about `longest_s` at most.
 
-        Where it `is_break_wanted` that is asked, and not None, nobody else is there: then the tick goes on to
-        somebody's end, and has breaks.
+        Where `is_break_wanted` is given, nobody else is there: the tick goes on to somebody's end, and
+        asks that at its breaks.
         """
         left, cost = [ride.left for ride in rides], self._costs.current()
         length = chunk_length(left, cost, longest_s, is_awaited=is_break_wanted is None)
